@@ -1,0 +1,84 @@
+"""The values that flow through one training step.
+
+Dimensions, used in every docstring of this package:
+
+    b  rows of this process in the step          D  width of an embedding
+    B  rows of all processes in the step         P  width of a head's projection
+    E  rows in the episode                       T  width of a teacher feature
+    N  rows in the data set                      L  tokens of a text
+    H, W  height and width of an image in pixels
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from torch import Tensor
+
+
+class Modality(StrEnum):
+    """The two sides of a pair."""
+
+    IMAGE = "image"
+    TEXT = "text"
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What the loader hands to a step: one process's share of the rows."""
+
+    position: Tensor
+    """(b,), long. Place in the episode."""
+    row: Tensor
+    """(b,), long. Place in the data set of the pair that was read, after a bad image was replaced."""
+    caption: Tensor
+    """(b,), long. Which caption of the data set was read."""
+    image: tuple[Tensor, ...]
+    """One tensor per view, each (b, 3, H, W), uint8."""
+    text: tuple[Tensor, ...]
+    """One tensor per view, each (b, L), long, padded to the longest text of the batch."""
+    labels: Tensor | None = None
+    """(b,), long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """What one tower made of one view."""
+
+    embedding: Tensor
+    """(B, D), any length."""
+    heads: Mapping[str, Tensor] = field(default_factory=dict)
+    """Projections by head name, each (B, P), any length."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepInputs:
+    """Everything an objective may read. What it asked for in `needs` is there; the rest is empty.
+
+    The rows are those of all processes, in rank order, with gradients. `own` are the rows of this process: a
+    row-wise loss computes these only, and the mean over processes is the loss of one process.
+    """
+
+    image: tuple[Features, ...]
+    text: tuple[Features, ...]
+    own: slice
+    teacher: Tensor | None = None
+    """(B, T)."""
+    labels: Tensor | None = None
+    """(B,), long."""
+
+    def of(self, modality: Modality) -> tuple[Features, ...]:
+        """The views of one modality."""
+        return self.image if modality is Modality.IMAGE else self.text
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The value of an objective, and what to log about it."""
+
+    loss: Tensor
+    """Scalar, float32 or float64."""
+    metrics: Mapping[str, Tensor] = field(default_factory=dict)
+    """Scalars, detached."""

@@ -1,0 +1,67 @@
+"""What a benchmark is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL.Image import Image
+from typing import Protocol
+
+
+class Images(Protocol):
+    """Images by row. A `PairSource` is one."""
+
+    fingerprint: str
+    in_memory: bool
+
+    def __len__(self) -> int: ...
+
+    def image(self, row: int, draft: int | None = None) -> Image:
+        """The image of a row, in RGB."""
+
+    def place(self, row: int) -> str:
+        """Where the image of a row is, for messages."""
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """Rows of images with their classes: one split."""
+
+    images: Images
+    rows: NDArray[np.int64]
+    """(n,), which images."""
+    labels: NDArray[np.int64]
+    """(n,), the class of each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Paired:
+    """Rows of images with their captions, for retrieval."""
+
+    images: Images
+    rows: NDArray[np.int64]
+    """(n,), which images."""
+    texts: Sequence[str]
+    """(m,), all captions."""
+    image_of_text: NDArray[np.int64]
+    """(m,), the position in `rows` of each caption's image."""
+
+
+@dataclass(frozen=True, slots=True)
+class Benchmark:
+    """A data set to evaluate on. What it lacks is None, and the probes that need it skip the benchmark."""
+
+    name: str
+    split: str
+    """Name of the split the scores are for."""
+    classes: tuple[str, ...] = ()
+    """Class names as they are put into prompts."""
+    templates: tuple[str, ...] = ()
+    """Prompts with one `{}` each."""
+    test: Labelled | None = None
+    train: Labelled | None = None
+    """For probes that fit something."""
+    pairs: Paired | None = None

@@ -1,0 +1,61 @@
+"""What a source of pairs is."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from PIL.Image import Image
+from pydantic import Field
+
+from protoclip_cli.core.spec import Spec
+from protoclip_cli.data.captions import Captions
+
+
+class PairSource(ABC):
+    """Image-text pairs by row.
+
+    A source is read by forked or spawned workers, so it must pickle, and it must hold millions of rows in Arrow
+    or NumPy buffers rather than in Python objects.
+    """
+
+    captions: Captions
+    """All captions of all rows."""
+    fingerprint: str
+    """Changes when the pairs or their order change."""
+    in_memory: bool = False
+    """Whether reading an image costs next to nothing, so that loader workers would not pay."""
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @abstractmethod
+    def image(self, row: int, draft: int | None = None) -> Image:
+        """The image of a row, in RGB.
+
+        Args:
+            row: 0 to len - 1.
+            draft: the shorter side may be decoded at any size not below this, in pixels. None: full size.
+
+        Raises:
+            BadImage: it cannot be read or is not acceptable.
+        """
+
+    @abstractmethod
+    def place(self, row: int) -> str:
+        """Where the image of a row is, for messages."""
+
+
+class PairSpec(Spec, ABC):
+    """How a recipe names a source of pairs."""
+
+    kind: str
+    limit: int | None = Field(None, gt=0)
+    """Use only the first rows."""
+
+    @abstractmethod
+    def open(self) -> PairSource:
+        """Open the source.
+
+        Raises:
+            DataError: it is missing, empty or not in the form it should have.
+        """
