@@ -13,7 +13,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import SerializeAsAny, WrapValidator
+from pydantic import GetJsonSchemaHandler, SerializeAsAny, WrapValidator
 from pydantic.functional_validators import ModelWrapValidatorHandler
 
 from protoclip_cli.core.spec import Spec
@@ -49,7 +49,9 @@ class Catalog(Generic[S]):
         found = [
             value
             for value in vars(module).values()
-            if isinstance(value, type) and issubclass(value, self.base) and value.__module__ == module.__name__
+            if isinstance(value, type)
+            and issubclass(value, self.base)
+            and value.__module__ == module.__name__
         ]
         if len(found) != 1:
             raise TypeError(f"{module.__name__} must define one {self.base.__name__}, not {len(found)}")
@@ -67,4 +69,36 @@ class Catalog(Generic[S]):
     @property
     def any(self) -> Any:
         """The annotation of a recipe field that takes any kind of this catalog."""
-        return Annotated[SerializeAsAny[self.base], WrapValidator(self.parse)]  # type: ignore[name-defined]
+        return Annotated[SerializeAsAny[self.base], WrapValidator(self.parse), _OneOf(self)]  # type: ignore[name-defined]
+
+
+class _OneOf:
+    """Makes the JSON schema of a field list all kinds of its catalog."""
+
+    def __init__(self, catalog: Catalog[Any]) -> None:
+        self.catalog = catalog
+
+    def __get_pydantic_json_schema__(self, core: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """Every kind's own schema, whole, so that no reference points out of it."""
+        kinds = []
+        for kind in self.catalog.kinds():
+            schema = self.catalog.spec(kind).model_json_schema()
+            schema = _inlined(schema, schema.pop("$defs", {}))
+            schema["properties"]["kind"]["const"] = kind
+            if kind == self.catalog.default:
+                schema["required"] = [key for key in schema.get("required", []) if key != "kind"]
+            kinds.append(schema)
+        return {"oneOf": kinds}
+
+
+def _inlined(node: Any, definitions: dict[str, Any]) -> Any:
+    """A schema with its references replaced by what they refer to."""
+    if isinstance(node, list):
+        return [_inlined(child, definitions) for child in node]
+    if not isinstance(node, dict):
+        return node
+    if "$ref" in node:
+        found = definitions[node["$ref"].rpartition("/")[2]]
+        rest = {key: value for key, value in node.items() if key != "$ref"}
+        return _inlined({**found, **rest}, definitions)
+    return {key: _inlined(value, definitions) for key, value in node.items()}

@@ -26,6 +26,20 @@ class Modality(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Preprocess:
+    """What a model expects of its images; the fields of open_clip's `preprocess_cfg`."""
+
+    size: int
+    """Side of the square input in pixels."""
+    mean: tuple[float, float, float] = (0.48145466, 0.4578275, 0.40821073)
+    std: tuple[float, float, float] = (0.26862954, 0.26130258, 0.27577711)
+    interpolation: str = "bicubic"
+    resize_mode: str = "shortest"
+    """`shortest` crops the centre, `longest` pads, `squash` changes the aspect."""
+    fill_color: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """What the loader hands to a step: one process's share of the rows."""
 

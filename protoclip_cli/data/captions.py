@@ -15,7 +15,9 @@ class Captions:
     The bytes of the texts are all they cost: nothing is a Python string until it is asked for.
     """
 
-    def __init__(self, texts: pa.Array | pa.ChunkedArray | Iterable[str], first: NDArray[np.int64] | None = None):
+    def __init__(
+        self, texts: pa.Array | pa.ChunkedArray | Iterable[str], first: NDArray[np.int64] | None = None
+    ):
         """Keep the texts.
 
         Args:

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL.Image import Image
-from typing import Protocol
 
 
 class Images(Protocol):
     """Images by row. A `PairSource` is one."""
 
-    fingerprint: str
-    in_memory: bool
+    @property
+    def fingerprint(self) -> str:
+        """Changes when the images or their order change."""
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether reading an image costs next to nothing."""
 
     def __len__(self) -> int: ...
 
@@ -65,3 +70,14 @@ class Benchmark:
     train: Labelled | None = None
     """For probes that fit something."""
     pairs: Paired | None = None
+    whole: Labelled | None = None
+    """All rows, where the split is our own and not the data set's: what fits nothing is scored on these."""
+    notes: tuple[str, ...] = ()
+    """What was odd about the data, such as files that were ignored, for the user to see."""
+
+    @property
+    def unfitted(self) -> tuple[str, Labelled] | None:
+        """The name and the rows of the split that a probe which fits nothing is scored on."""
+        if self.whole is not None:
+            return "all", self.whole
+        return None if self.test is None else (self.split, self.test)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from PIL.Image import Image
 from pydantic import Field
@@ -14,14 +16,16 @@ from protoclip_cli.data.captions import Captions
 class PairSource(ABC):
     """Image-text pairs by row.
 
-    A source is read by forked or spawned workers, so it must pickle, and it must hold millions of rows in Arrow
-    or NumPy buffers rather than in Python objects.
+    A source is read by forked or spawned workers, so it must pickle, and it must hold millions of rows in
+    Arrow or NumPy buffers rather than in Python objects.
     """
 
     captions: Captions
     """All captions of all rows."""
     fingerprint: str
     """Changes when the pairs or their order change."""
+    notes: Mapping[str, int] = MappingProxyType({})
+    """What opening found odd but usable, with how many rows it concerns, such as empty captions."""
     in_memory: bool = False
     """Whether reading an image costs next to nothing, so that loader workers would not pay."""
 
@@ -30,7 +34,7 @@ class PairSource(ABC):
 
     @abstractmethod
     def image(self, row: int, draft: int | None = None) -> Image:
-        """The image of a row, in RGB.
+        """The image of a row, in RGB, or in L where the source is grey throughout.
 
         Args:
             row: 0 to len - 1.
@@ -51,6 +55,8 @@ class PairSpec(Spec, ABC):
     kind: str
     limit: int | None = Field(None, gt=0)
     """Use only the first rows."""
+    max_bad_fraction: float = Field(0.1, ge=0, le=1)
+    """Stop when a larger share of the images read could not be used. Until then other rows replace them."""
 
     @abstractmethod
     def open(self) -> PairSource:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,20 +11,7 @@ from PIL.Image import Image
 from torch import Tensor
 
 from protoclip_cli.core.spec import Spec
-
-
-@dataclass(frozen=True, slots=True)
-class Preprocess:
-    """What a model expects of its images; the fields of open_clip's `preprocess_cfg`."""
-
-    size: int
-    """Side of the square input in pixels."""
-    mean: tuple[float, float, float] = (0.48145466, 0.4578275, 0.40821073)
-    std: tuple[float, float, float] = (0.26862954, 0.26130258, 0.27577711)
-    interpolation: str = "bicubic"
-    resize_mode: str = "shortest"
-    """`shortest` crops the centre, `longest` pads, `squash` changes the aspect."""
-    fill_color: int = 0
+from protoclip_cli.core.types import Preprocess
 
 
 class ImageView(ABC):

@@ -1,0 +1,1 @@
+"""Floor 6: flags, help and words. One file per subcommand."""

@@ -1,0 +1,88 @@
+"""`protoclip train`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from protoclip_cli.cli.ending import clean_end
+from protoclip_cli.cli.options import Debug, Json, Quiet, Set, Verbose
+
+
+def train(
+    recipe: Annotated[str, typer.Argument(help="A recipe: a file, or the name of a shipped one.")],
+    set_: Set = None,
+    run: Annotated[Path | None, typer.Option(help="The run folder. Default: runs/NAME.")] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue the run in the folder, or start if there is none.")
+    ] = False,
+    allow_recipe_change: Annotated[
+        bool,
+        typer.Option("--allow-recipe-change", help="Continue although the recipe differs from the run's."),
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the plan: pairs, steps, memory, disk. Write nothing.")
+    ] = False,
+    nproc: Annotated[
+        str | None,
+        typer.Option(
+            help="Processes to start on this machine: a number, or `auto` for one per GPU.", metavar="N"
+        ),
+    ] = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    json_: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Train a model from a recipe, evaluate it, and keep everything in a run folder.
+
+    Stops cleanly on Ctrl-C and on SIGTERM, and continues exactly with --resume.
+
+    Example: `protoclip train quickstart`, or `protoclip train my.yaml --set optimizer.lr=1e-3 --nproc 8`
+    """
+    with clean_end(debug=debug):
+        if nproc is not None and not dry_run:
+            from protoclip_cli.compute.launch import launch
+
+            raise typer.Exit(launch(nproc, run_folder=_folder_for(recipe, set_, run)))
+
+        from protoclip_cli.cli.screen import Screen, print_result
+        from protoclip_cli.recipe.load import load_recipe
+        from protoclip_cli.recipe.shipped import find_recipe
+        from protoclip_cli.recipe.train import TrainRecipe
+
+        loaded = load_recipe(find_recipe(recipe), TrainRecipe, set_ or [])
+        with Screen(quiet=quiet, verbose=verbose) as screen:
+            if dry_run:
+                from protoclip_cli.workflows.plan_training import plan_training
+
+                plan = plan_training(loaded, screen)
+                print_result(json.dumps(plan.values(), indent=2) if json_ else plan.text())
+                return
+            from protoclip_cli.workflows.train import train as run_training
+
+            report = run_training(
+                loaded, run=run, resume=resume, allow_recipe_change=allow_recipe_change, reporter=screen
+            )
+        rows = [score.row() for score in report.scores]
+        from protoclip_cli.compute.processes import is_main
+
+        if is_main():
+            screen.table(rows)
+            document = {"run": str(report.run), "step": report.step, "scores": rows}
+            print_result(json.dumps(document) if json_ else str(report.run))
+
+
+def _folder_for(recipe: str, overrides: list[str] | None, run: Path | None) -> Path:
+    """Where a run will be, to read its end from when launchers swallow exit codes."""
+    if run is not None:
+        return run
+    from protoclip_cli.recipe.load import load_recipe
+    from protoclip_cli.recipe.shipped import find_recipe
+    from protoclip_cli.recipe.train import TrainRecipe
+    from protoclip_cli.store.run import safe_name
+
+    return Path("runs") / safe_name(load_recipe(find_recipe(recipe), TrainRecipe, overrides or []).name)

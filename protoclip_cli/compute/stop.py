@@ -1,0 +1,50 @@
+"""One flag that all processes agree on: a signal asks for a stop, and everyone stops at the same step."""
+
+from __future__ import annotations
+
+import signal
+from types import FrameType, TracebackType
+
+import torch
+import torch.distributed as dist
+
+from protoclip_cli.compute.processes import world
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
+
+
+class StopFlag:
+    """Remembers SIGTERM, SIGINT and SIGUSR1 while it is active; a second SIGINT stops at once.
+
+    `poll` is collective: every process must call it at the same places. It runs over a group of its own on
+    the CPU, so that asking does not wait for the accelerator.
+    """
+
+    def __init__(self) -> None:
+        self._received = 0
+        self._agreed = 0
+        self._previous: dict[int, object] = {}
+        self._group = dist.new_group(backend="gloo") if world() > 1 else None
+
+    def __enter__(self) -> StopFlag:
+        for number in _SIGNALS:
+            self._previous[number] = signal.signal(number, self._remember)
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]
+
+    def _remember(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        if number == signal.SIGINT and self._received == signal.SIGINT:
+            raise KeyboardInterrupt
+        self._received = number
+
+    def poll(self) -> int:
+        """The signal that asked any process to stop, or 0. The same answer on all processes."""
+        if self._agreed == 0:
+            asked = torch.tensor([self._received])
+            if self._group is not None:
+                dist.all_reduce(asked, dist.ReduceOp.MAX, group=self._group)
+            self._agreed = int(asked)
+        return self._agreed

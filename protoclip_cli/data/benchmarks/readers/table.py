@@ -1,0 +1,71 @@
+"""Retrieval on any source of pairs, such as a table of image paths and captions.
+
+Rows with the same image are one image with several captions, in the order in which images first appear.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from pydantic import model_validator
+
+from protoclip_cli.core.errors import DataError
+from protoclip_cli.data.benchmarks.base import Benchmark, Paired
+from protoclip_cli.data.benchmarks.readers.base import ReaderSpec
+from protoclip_cli.data.pairs import PAIRS
+from protoclip_cli.data.pairs.base import PairSource, PairSpec
+
+
+class TableSpec(ReaderSpec):
+    """Images and captions to find each other."""
+
+    kind: Literal["table"] = "table"
+    path: Path | None = None
+    """A table of image paths and captions."""
+    pairs: PAIRS.any | None = None  # type: ignore[name-defined]
+    """A source of pairs with its `kind` and settings, instead of `path`."""
+
+    @model_validator(mode="after")
+    def _one_source(self) -> TableSpec:
+        if (self.path is None) == (self.pairs is None):
+            raise ValueError("needs either `path` or `pairs`")
+        return self
+
+    @property
+    def label(self) -> str:
+        """See `ReaderSpec`."""
+        path = self.path or getattr(self._source, "path", None)
+        return self.name or (self._source.kind if path is None else Path(path).stem)
+
+    def open(self) -> Benchmark:
+        """See `ReaderSpec`."""
+        if self.path is not None and not self.path.expanduser().is_file():
+            raise DataError(
+                f"there is no table {self.path}",
+                hint="write one with the columns filepath and title; paths start from its own folder",
+            )
+        source = self._source.open()
+        if not len(source):
+            raise DataError(f"benchmark {self.label} has no pairs")
+        return Benchmark(name=self.label, split="all", pairs=_merged(source))
+
+    @property
+    def _source(self) -> PairSpec:
+        return self.pairs or PAIRS.spec("csv").model_validate({"kind": "csv", "path": self.path})
+
+
+def _merged(source: PairSource) -> Paired:
+    """The pairs of a source, with rows of one image merged."""
+    positions: dict[str, int] = {}
+    rows: list[int] = []
+    owner = np.empty(len(source.captions), np.int64)
+    for row in range(len(source)):
+        position = positions.setdefault(source.place(row), len(rows))
+        if position == len(rows):
+            rows.append(row)
+        captions = source.captions.of(row)
+        owner[captions.start : captions.stop] = position
+    texts = source.captions.slice(0, len(source.captions))
+    return Paired(source, np.array(rows, np.int64), texts, owner)

@@ -1,0 +1,170 @@
+"""From rows to batches: read, view, tokenise, in workers where that pays."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, fields
+from typing import TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from protoclip_cli.compute.randomness import key, row_keys, uniform
+from protoclip_cli.core.errors import BadImage, DataError
+from protoclip_cli.core.types import Batch
+from protoclip_cli.data.benchmarks.base import Images
+from protoclip_cli.data.pairs.base import PairSource
+from protoclip_cli.data.tokens import TokenTable
+from protoclip_cli.data.views.base import ImageView
+
+_REPLACEMENTS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """The rows of one process in one batch, and what chance depends on."""
+
+    episode: int
+    positions: NDArray[np.int64]
+    """(b,), places in the episode."""
+    rows: NDArray[np.int64]
+    """(b,), places in the data set."""
+    image_views: int
+    text_views: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A batch, and the images that could not be read on the way."""
+
+    batch: Batch
+    bad: tuple[tuple[int, str], ...] = ()
+    """Row and reason of each."""
+
+    def pin_memory(self) -> Fetched:
+        """Page-lock the tensors, so that copies to the accelerator can overlap with its work."""
+        return Fetched(_map(self.batch, lambda tensor: tensor.pin_memory()), self.bad)
+
+    def to(self, device: torch.device) -> Batch:
+        """The batch on a device, copied without waiting."""
+        return _map(self.batch, lambda tensor: tensor.to(device, non_blocking=True))
+
+
+def _map(batch: Batch, change: object) -> Batch:
+    def each(value: object) -> object:
+        if isinstance(value, tuple):
+            return tuple(change(tensor) for tensor in value)  # type: ignore[operator]
+        return None if value is None else change(value)  # type: ignore[operator]
+
+    return Batch(**{f.name: each(getattr(batch, f.name)) for f in fields(batch)})  # type: ignore[arg-type]
+
+
+class PairReader(Dataset[Fetched]):
+    """Reads the pairs of a request. Chance comes from (seed, episode, row) alone."""
+
+    def __init__(
+        self, source: PairSource, tokens: TokenTable | None, view: ImageView, *, seed: int, short_texts: bool
+    ) -> None:
+        self.source, self.tokens, self.view = source, tokens, view
+        self.seed, self.short_texts = seed, short_texts
+
+    def __getitem__(self, request: Request) -> Fetched:
+        """Read the pairs of a request, replacing those whose image cannot be read."""
+        images, rows, bad = [], request.rows.copy(), []
+        for place in range(len(rows) if request.image_views else 0):
+            image, rows[place], failed = self._read(request, place)
+            images.append(image)
+            bad += failed
+        views = [
+            self.view(images, self._keys(request.episode, rows, f"image view {view}"))
+            for view in range(request.image_views)
+        ]
+        captions = self.choose_captions(request.episode, rows)
+        texts = []
+        if request.text_views:
+            assert self.tokens is not None
+            texts = [self.tokens.rows(captions, short=self.short_texts)] * request.text_views
+        position, row, caption = (torch.from_numpy(x) for x in (request.positions, rows, captions))
+        return Fetched(Batch(position, row, caption, tuple(views), tuple(texts)), tuple(bad))
+
+    def _keys(self, episode: int, rows: NDArray[np.int64], purpose: str) -> NDArray[np.uint64]:
+        return row_keys(key(self.seed, purpose, episode), rows)
+
+    def choose_captions(self, episode: int, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Which caption of each row is read in an episode, (b,)."""
+        if self.source.captions.single:
+            return rows.copy()
+        chance = uniform(self._keys(episode, rows, "caption"), 1)[:, 0]
+        ranges = [self.source.captions.of(int(row)) for row in rows]
+        return np.array([r[int(u * len(r))] for r, u in zip(ranges, chance, strict=True)], np.int64)
+
+    def _read(self, request: Request, place: int) -> tuple[object, int, list[tuple[int, str]]]:
+        """The image of a row, or of the first row of its line of replacements that can be read."""
+        row, bad = int(request.rows[place]), []
+        line = row_keys(key(self.seed, "replacement", request.episode), [row])
+        replacements = (uniform(line, _REPLACEMENTS)[0] * len(self.source)).astype(int)
+        for candidate in [row, *map(int, replacements)]:
+            try:
+                return self.source.image(candidate, self.view.draft), candidate, bad
+            except BadImage as error:
+                bad.append((candidate, str(error)))
+        raise DataError(
+            f"row {row} and {_REPLACEMENTS} replacements cannot be read; the first: {bad[0][1]}",
+            hint="check the image paths of the table (relative ones start at the table's folder)",
+        )
+
+
+class ImageReader(Dataset[Tensor]):
+    """Reads rows of images for evaluation, where a bad image is an error and not replaced."""
+
+    def __init__(self, images: Images, view: ImageView) -> None:
+        self.images, self.view = images, view
+
+    def __getitem__(self, rows: NDArray[np.int64]) -> Tensor:
+        """(b, 3, H, W), uint8."""
+        found = [self.images.image(int(row), self.view.draft) for row in rows]
+        return self.view(found, row_keys(key(0, "evaluation"), rows))
+
+
+R = TypeVar("R")
+T = TypeVar("T")
+
+
+class _Given(Sampler[R]):
+    def __init__(self, requests: Iterable[R]) -> None:
+        self.requests = requests
+
+    def __iter__(self) -> Iterator[R]:
+        return iter(self.requests)
+
+
+def load(reader: Dataset[T], requests: Iterable[R], *, workers: int, pin: bool) -> Iterator[T]:
+    """Read requests in order, ahead of their use when there are workers.
+
+    Args:
+        reader: what reads a request.
+        requests: which rows, batch by batch; may be endless.
+        workers: processes that read ahead; 0 reads when asked.
+        pin: page-lock the batches.
+    """
+    return iter(
+        DataLoader(
+            reader,
+            batch_size=None,
+            sampler=_Given(requests),
+            num_workers=workers,
+            pin_memory=pin,
+            prefetch_factor=4 if workers else None,
+            worker_init_fn=_leave_signals_to_the_parent,
+        )
+    )
+
+
+def _leave_signals_to_the_parent(worker: int) -> None:  # noqa: ARG001
+    """A signal to the whole process group must not take the workers from a run that is about to save."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+        signal.signal(number, signal.SIG_IGN)

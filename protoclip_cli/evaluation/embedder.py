@@ -1,0 +1,133 @@
+"""What a probe may ask of a model: features of images and of texts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from protoclip_cli.core.errors import ProtoclipError
+from protoclip_cli.data.benchmarks.base import Images
+
+
+class Embedder(Protocol):
+    """A model in evaluation mode. The features of a row do not depend on the rows beside it."""
+
+    @property
+    def model_hash(self) -> str:
+        """Of the tensors."""
+
+    @property
+    def transform(self) -> str:
+        """How images are made ready, in words."""
+
+    @property
+    def precision(self) -> str:
+        """In which type the model computes."""
+
+    def images(self, images: Images, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Features of images.
+
+        Args:
+            images: where they are.
+            rows: (n,), which ones.
+
+        Returns:
+            (n, D), float32, any length.
+
+        Raises:
+            ProtoclipError: one is not finite.
+        """
+
+    def texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Features of texts.
+
+        Args:
+            texts: m of them.
+
+        Returns:
+            (m, D), float32, any length.
+
+        Raises:
+            ProtoclipError: one is not finite.
+        """
+
+
+def checked(features: NDArray[np.float32], what: str) -> NDArray[np.float32]:
+    """The features, if all are finite.
+
+    Args:
+        features: (n, D).
+        what: what they are of, for the message.
+
+    Raises:
+        ProtoclipError: one is not finite.
+    """
+    if bad := int((~np.isfinite(features)).any(axis=1).sum()):
+        raise ProtoclipError(
+            f"the model gave features that are not finite for {bad} of {len(features)} {what}; every score "
+            "computed from them would mean nothing",
+            hint="training has diverged or the precision overflowed: try an earlier checkpoint, or fp32",
+        )
+    return features
+
+
+class CachedEmbedder:
+    """An embedder that does nothing twice, so that one extraction serves every probe and benchmark.
+
+    An image is remembered by the fingerprint of its source and its row, a list of texts as a whole. They stay
+    in memory: 4 D bytes an image, 100 MB for 50,000 of width 512.
+    """
+
+    def __init__(self, embedder: Embedder) -> None:
+        """Start with nothing.
+
+        Args:
+            embedder: what is asked for the rest.
+        """
+        self.model_hash = embedder.model_hash
+        self.transform = embedder.transform
+        self.precision = embedder.precision
+        self._embedder = embedder
+        self._sources: dict[str, _Seen] = {}
+        self._texts: dict[tuple[str, ...], NDArray[np.float32]] = {}
+
+    def images(self, images: Images, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Features of images, see `Embedder`."""
+        seen = self._sources.get(images.fingerprint)
+        asked = np.unique(rows)
+        new = asked if seen is None else np.setdiff1d(asked, seen.rows)
+        if seen is None or len(new):
+            fresh = _Seen(new, checked(self._embedder.images(images, new), "images"))
+            seen = self._sources[images.fingerprint] = fresh if seen is None else seen.with_more(fresh)
+        return seen.of(rows)
+
+    def texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Features of texts, see `Embedder`."""
+        if (key := tuple(texts)) not in self._texts:
+            self._texts[key] = checked(self._embedder.texts(key), "texts")
+        return self._texts[key]
+
+
+class _Seen:
+    """The features of some rows of a source."""
+
+    def __init__(self, rows: NDArray[np.int64], features: NDArray[np.float32]) -> None:
+        """Keep them.
+
+        Args:
+            rows: (n,), in rising order.
+            features: (n, D).
+        """
+        self.rows = rows
+        self._features = features
+
+    def with_more(self, other: _Seen) -> _Seen:
+        rows = np.concatenate([self.rows, other.rows])
+        order = np.argsort(rows)
+        return _Seen(rows[order], np.concatenate([self._features, other._features])[order])
+
+    def of(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        return self._features[np.searchsorted(self.rows, rows)]

@@ -1,0 +1,8 @@
+"""Probes: ways to ask what a model can do, one a file."""
+
+from __future__ import annotations
+
+from protoclip_cli.core.catalog import Catalog
+from protoclip_cli.evaluation.probes.base import ProbeSpec
+
+PROBES = Catalog("protoclip_cli.evaluation.probes", ProbeSpec)

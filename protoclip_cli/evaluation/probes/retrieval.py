@@ -1,0 +1,49 @@
+"""Retrieval: find the captions of an image, and the image of a caption."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+from protoclip_cli.data.benchmarks.base import Benchmark
+from protoclip_cli.evaluation.embedder import Embedder
+from protoclip_cli.evaluation.probes.base import Finding, Note, ProbeSpec
+from protoclip_cli.metrics.confidence import of_proportion
+from protoclip_cli.metrics.ranking import within
+from protoclip_cli.metrics.retrieval import CUTS, retrieval_ranks
+
+
+class RetrievalSpec(ProbeSpec):
+    """Rank captions for images and images for captions."""
+
+    kind: Literal["retrieval"] = "retrieval"
+
+    default_benchmarks = ("glyphs_names",)
+
+    def refuses(self, benchmark: Benchmark) -> str | None:
+        """See `ProbeSpec`."""
+        return "has no captions" if benchmark.pairs is None else None
+
+    def measure(self, benchmark: Benchmark, embedder: Embedder, seed: int, note: Note) -> Iterator[Finding]:  # noqa: ARG002
+        """See `ProbeSpec`.
+
+        Captions of one image may be right or wrong together, and so may the six recalls. Every interval is
+        therefore that of as many independent outcomes as there are images.
+        """
+        assert benchmark.pairs is not None
+        pairs = benchmark.pairs
+        found = retrieval_ranks(
+            embedder.images(pairs.images, pairs.rows), embedder.texts(pairs.texts), pairs.image_of_text
+        )
+        images, texts = len(pairs.rows), len(pairs.texts)
+
+        def finding(metric: str, value: float, n: int) -> Finding:
+            return Finding(
+                split=benchmark.split, metric=metric, value=value, n=n, ci95=of_proportion(value, images)
+            )
+
+        for k in CUTS:
+            yield finding(f"image_to_text_recall@{k}", within(found.image_to_text, k), images)
+        for k in CUTS:
+            yield finding(f"text_to_image_recall@{k}", within(found.text_to_image, k), texts)
+        yield finding("mean_recall", found.mean_recall, images)

@@ -1,0 +1,68 @@
+"""How sure a number is: intervals that hold the true value 95 times in 100."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Interval = tuple[float, float]
+_Z = 1.959963984540054
+"""97.5 % of a normal distribution lie below this."""
+
+
+def of_proportion(share: float, n: float) -> Interval:
+    """Wilson's interval of a share of n independent outcomes.
+
+    It is never a point, not even for none or all of a few. A mean of any outcomes between 0 and 1 has at most
+    the variance of a share, so this also holds for such a mean, if a little wide.
+
+    Wilson, Probable Inference, the Law of Succession, and Statistical Inference, 1927.
+    https://doi.org/10.1080/01621459.1927.10502953
+
+    Args:
+        share: between 0 and 1.
+        n: how many independent outcomes.
+
+    >>> [round(end, 3) for end in of_proportion(0.5, 100)]
+    [0.404, 0.596]
+    >>> [round(end, 3) for end in of_proportion(1.0, 10)]
+    [0.722, 1.0]
+    """
+    z2 = _Z**2 / n
+    middle = (share + z2 / 2) / (1 + z2)
+    half = _Z * math.sqrt(share * (1 - share) / n + z2 / (4 * n)) / (1 + z2)
+    return min(share, middle - half), max(share, middle + half)
+
+
+def of_mean(outcomes: ArrayLike) -> Interval:
+    """The normal interval of the mean of independent outcomes.
+
+    Args:
+        outcomes: (n,), at least two.
+
+    >>> [round(end, 3) for end in of_mean([1.0, 2.0, 3.0, 4.0])]
+    [1.235, 3.765]
+    """
+    values = np.asarray(outcomes, np.float64)
+    half = _Z * float(values.std(ddof=1)) / math.sqrt(len(values))
+    return float(values.mean()) - half, float(values.mean()) + half
+
+
+def of_class_mean(hits: NDArray[np.int64], sizes: NDArray[np.int64]) -> Interval:
+    """The interval of a mean over classes of the share that is right.
+
+    The variance of each class is that of (hits + 1) / (size + 2): a class of one image is not certain.
+
+    Args:
+        hits: (C,), how many of each class are right.
+        sizes: (C,), how many there are, at least one.
+
+    >>> [round(end, 3) for end in of_class_mean(np.array([90, 10]), np.array([100, 100]))]
+    [0.457, 0.543]
+    """
+    share = (hits + 1) / (sizes + 2)
+    half = _Z * float(np.sqrt((share * (1 - share) / sizes).sum())) / len(sizes)
+    mean = float((hits / sizes).mean())
+    return max(0.0, mean - half), min(1.0, mean + half)

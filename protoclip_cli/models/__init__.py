@@ -1,0 +1,1 @@
+"""Floor 2: towers, heads and what turns data into features."""

@@ -1,0 +1,44 @@
+"""What a builder is."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, Literal
+
+from pydantic import Field
+
+from protoclip_cli.core.spec import Spec
+from protoclip_cli.models.heads import HEADS, HeadSpec
+from protoclip_cli.models.towers import Towers
+
+AnyHead: Any = HEADS.any
+
+
+class ModelSpec(Spec, ABC):
+    """How a recipe writes a model."""
+
+    kind: str
+    heads: dict[str, AnyHead] = Field(default_factory=dict)
+    """Named projections of the embeddings."""
+    sync_norm: bool = True
+    """Compute batch-norm statistics over all processes. The originals did not."""
+    vocabulary: Literal["full", "used"] = "full"
+    """`used`: only the rows of the token table that the captions use learn. Saved models have the full table."""
+
+    @property
+    def head_specs(self) -> dict[str, HeadSpec]:
+        """The heads, typed."""
+        return self.heads
+
+    @abstractmethod
+    def build(self) -> Towers:
+        """Make the towers, with weights if the spec names some.
+
+        Raises:
+            RecipeError: no such model or weights.
+        """
+
+    @staticmethod
+    @abstractmethod
+    def rebuild(config: dict[str, Any]) -> Towers:
+        """Make the towers a `Description` is of, without weights."""

@@ -1,0 +1,78 @@
+"""The model that trains: two towers and their heads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from protoclip_cli.core.types import Features, Modality
+from protoclip_cli.models.heads.base import HeadSpec
+from protoclip_cli.models.towers import Towers
+
+
+class DualEncoder(nn.Module):
+    """Towers with named heads. Takes images as bytes and normalises them where the model is."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, towers: Towers, heads: Mapping[str, HeadSpec]) -> None:
+        super().__init__()
+        self.towers = towers
+        self.head_specs = dict(heads)
+        # "projection_head" is the name ProtoCLIP's decay rule knows them by.
+        self.image_projection_heads = self._heads()
+        self.text_projection_heads = self._heads()
+        preprocess = towers.preprocess
+        self.register_buffer("mean", torch.tensor(preprocess.mean).view(3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(preprocess.std).view(3, 1, 1), persistent=False)
+        self._channels_last = False
+        self._image, self._text = towers.image, towers.text
+
+    def _heads(self) -> nn.ModuleDict:
+        return nn.ModuleDict({name: spec.build(self.towers.width) for name, spec in self.head_specs.items()})
+
+    def forward(self, modality: Modality, view: Tensor, heads: Iterable[str] = ()) -> Features:
+        """Features of one view.
+
+        Args:
+            modality: which tower.
+            view: (b, 3, H, W) uint8, or (b, L) long.
+            heads: names of the heads to run.
+        """
+        if modality is Modality.IMAGE:
+            embedding, projections = self._image(self._normalise(view)), self.image_projection_heads
+        else:
+            embedding, projections = self._text(view), self.text_projection_heads
+        return Features(embedding, {name: projections[name](embedding) for name in heads})
+
+    def _normalise(self, pixels: Tensor) -> Tensor:
+        normal = (pixels.to(self.mean.dtype) / 255 - self.mean) / self.std
+        return normal.contiguous(memory_format=torch.channels_last) if self._channels_last else normal
+
+    def prefer_channels_last(self) -> None:
+        """Keep images and weights in the layout that tensor cores read fastest."""
+        self._channels_last = True
+        self.to(memory_format=torch.channels_last)
+
+    def compile_towers(self) -> None:
+        """Compile the towers, and nothing else."""
+        self._image, self._text = torch.compile(self.towers.image), torch.compile(self.towers.text)
+
+    def modality_of(self, name: str) -> Modality:
+        """Which side a parameter or module belongs to."""
+        owner, _, rest = name.partition(".")
+        if owner == "towers":
+            return Modality.IMAGE if self.towers.is_image(rest) else Modality.TEXT
+        return Modality.IMAGE if owner.startswith("image") else Modality.TEXT
+
+    def set_learning(self, modality: Modality, learning: bool) -> None:
+        """Let a side learn, or freeze it: no gradients, and its norms as in evaluation."""
+        for name, parameter in self.named_parameters():
+            if self.modality_of(name) is modality:
+                parameter.requires_grad_(learning and not name.endswith(("logit_scale", "logit_bias")))
+        for name, module in self.named_modules():
+            if name and self.modality_of(name) is modality:
+                module.training = learning

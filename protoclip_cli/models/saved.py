@@ -1,0 +1,92 @@
+"""A model on disk: weights, and all it takes to build the towers again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from protoclip_cli.core.errors import DataError
+from protoclip_cli.models.builders import BUILDERS
+from protoclip_cli.models.dual_encoder import DualEncoder
+from protoclip_cli.models.heads import HEADS
+from protoclip_cli.store.files import read_json, write_json
+
+WEIGHTS, DESCRIPTION = "model.safetensors", "model.json"
+
+
+def weights_of(model: DualEncoder) -> dict[str, Tensor]:
+    """The model's tensors under the names they are saved by: the library's own, and `heads.` before heads'."""
+    return {_saved_name(name): tensor.detach().contiguous() for name, tensor in model.state_dict().items()}
+
+
+def _saved_name(name: str) -> str:
+    return name.removeprefix("towers.clip.")
+
+
+def save_weights(model: DualEncoder, path: Path) -> None:
+    """Write `model.safetensors`."""
+    from safetensors.torch import save_file
+
+    save_file({name: tensor.clone() for name, tensor in weights_of(model).items()}, path)
+
+
+def save_description(model: DualEncoder, path: Path) -> None:
+    """Write `model.json`."""
+    description = model.towers.description
+    heads = {name: spec.model_dump(mode="json") for name, spec in model.head_specs.items()}
+    write_json(path, {"version": 1, "builder": description.builder, **description.config, "heads": heads})
+
+
+def load_weights(model: DualEncoder, path: Path) -> None:
+    """Read `model.safetensors` into a model.
+
+    Raises:
+        DataError: the file is damaged or belongs to another model.
+    """
+    saved = _read(path)
+    names = {_saved_name(name): name for name in model.state_dict()}
+    missing, extra = names.keys() - saved.keys(), saved.keys() - names.keys()
+    if missing or extra:
+        some = ", ".join(sorted(missing | extra)[:3])
+        raise DataError(
+            f"{path} is of another model: {len(missing)} tensors missing, {len(extra)} unknown ({some}, ...)",
+            hint="use the recipe the checkpoint was trained with",
+        )
+    try:
+        model.load_state_dict({names[name]: tensor for name, tensor in saved.items()})
+    except RuntimeError as error:
+        lines = str(error).splitlines()
+        raise DataError(
+            f"{path} is of another model: {lines[min(1, len(lines) - 1)].strip()}",
+            hint="use the recipe the checkpoint was trained with",
+        ) from None
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return dict(load_file(path))
+    except (OSError, SafetensorError) as error:
+        raise DataError(f"cannot read the weights in {path}: {error}") from None
+
+
+def load_model(folder: Path) -> DualEncoder:
+    """The model of a checkpoint folder.
+
+    Raises:
+        DataError: the folder has no model, or a damaged one.
+    """
+    if not (folder / DESCRIPTION).is_file():
+        raise DataError(f"{folder} has no {DESCRIPTION}, so it is not a checkpoint of protoclip")
+    content: dict[str, Any] = dict(read_json(folder / DESCRIPTION))
+    heads = {
+        name: HEADS.spec(head["kind"]).model_validate(head) for name, head in content.pop("heads").items()
+    }
+    towers = BUILDERS.spec(content.pop("builder")).rebuild(content)
+    model = DualEncoder(towers, heads)
+    load_weights(model, folder / WEIGHTS)
+    return model

@@ -1,0 +1,1 @@
+"""Floor 2: parameter groups, optimisers and schedules."""

@@ -1,0 +1,1 @@
+"""Floor 1: files that survive a crash: run folders, checkpoints, logs."""

@@ -1,0 +1,197 @@
+"""The training loop: episodes of steps, each exactly repeatable from any checkpoint.
+
+    for each episode
+        train     read a batch, take a step, remember what it measured
+        save      when it is due
+        evaluate  whatever the workflow wants done after an episode
+
+A signal stops all processes at the same step, saved.
+"""
+
+from __future__ import annotations
+
+import math
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from protoclip_cli.compute.processes import is_main, rank, world
+from protoclip_cli.compute.stop import StopFlag
+from protoclip_cli.core.errors import Interrupted, Stopped
+from protoclip_cli.core.reporter import Pace, Reporter
+from protoclip_cli.core.types import Modality
+from protoclip_cli.data.loader import Fetched, PairReader, Request, load
+from protoclip_cli.objectives import ObjectiveSpec
+from protoclip_cli.optimization.optimizers import OptimizerSpec
+from protoclip_cli.optimization.schedules import ScheduleSpec
+from protoclip_cli.store.run import RunFolder
+from protoclip_cli.training.bad_images import BadImages
+from protoclip_cli.training.episodes import Plan
+from protoclip_cli.training.journal import Journal
+from protoclip_cli.training.learner import Learner
+from protoclip_cli.training.phases import Phase, phase_of
+from protoclip_cli.training.saving import Progress, Saver
+from protoclip_cli.training.specs import TowerSpec
+from protoclip_cli.training.step import Stepper
+
+_FLUSH_STEPS, _FLUSH_SECONDS = 20, 1.0
+
+
+@dataclass(slots=True)
+class Loop:
+    """Everything that training holds while it runs."""
+
+    plan: Plan
+    learner: Learner
+    stepper: Stepper
+    objectives: Mapping[str, ObjectiveSpec]
+    towers: Mapping[Modality, TowerSpec]
+    optimizer_spec: OptimizerSpec
+    schedule: ScheduleSpec
+    reader: PairReader
+    workers: int
+    device: torch.device
+    folder: RunFolder
+    saver: Saver
+    journal: Journal
+    bad_images: BadImages
+    reporter: Reporter
+    progress: Progress
+    track: Callable[[dict[str, Any], int], None]
+    after_episode: Callable[[int, int, Callable[[], None]], None]
+    """Called with the episode, the steps done, and a function to call between its parts."""
+
+    def run(self) -> None:
+        """Train to the end.
+
+        Raises:
+            Stopped: a signal came; everything is saved.
+        """
+        with StopFlag() as stop:
+            batches = load(
+                self.reader, self._requests(), workers=self.workers, pin=self.device.type == "cuda"
+            )
+            while self.progress.episode < self.plan.episodes:
+                if self.progress.phase == "train":
+                    self._train_episode(batches, stop)
+                self._stop_if_asked(stop)
+                self._status("running", "evaluate")
+                self.after_episode(
+                    self.progress.episode, self.progress.step, lambda: self._stop_if_asked(stop)
+                )
+                self.progress.next_episode()
+                self.journal.restart_clock()
+
+    def _requests(self) -> Iterator[Request]:
+        """The batches of all episodes still to train, so that loading goes on across their borders."""
+        return self._requests_from(self.progress.episode, self.progress.step, self.progress.phase)
+
+    def _requests_from(self, episode: int, step: int, phase: str) -> Iterator[Request]:
+        # Values, not self.progress: the loader asks ahead of the loop.
+        first = step - episode * self.plan.steps_per_episode
+        for number in range(episode + (phase != "train"), self.plan.episodes):
+            begin = first if number == episode else 0
+            yield from self.plan.requests(number, begin, self._phase(number).needs, rank(), world())
+
+    def _phase(self, episode: int) -> Phase:
+        return phase_of(episode, self.objectives, self.towers)
+
+    def _train_episode(self, batches: Iterator[Fetched], stop: StopFlag) -> None:
+        phase = self._phase(self.progress.episode)
+        self.learner.enter(phase)
+        self._status("running", "train")
+        last = (self.progress.episode + 1) * self.plan.steps_per_episode
+        while self.progress.step < last:
+            self._stop_if_asked(stop)
+            self._step(batches, phase)
+            if self.saver.due_after_step(self.progress.step) and self.progress.step < last:
+                self._save()
+        self.progress.phase = "evaluate"
+        if self.saver.due_after_episode(self.progress.episode):
+            self._save()
+        self._flush()
+
+    def _step(self, batches: Iterator[Fetched], phase: Phase) -> None:
+        began = time.perf_counter()
+        fetched = next(batches)
+        waited = time.perf_counter() - began
+        self.bad_images.see(fetched, self.progress.step)
+        step, rates = self.progress.step, self._rates(self.progress.step)
+        metrics = self.stepper.step(fetched.to(self.device), phase, step, rates)
+        self.progress.step += 1
+        row = {"step": self.progress.step, "episode": phase.episode}
+        self.journal.add({**row, "lr": rates["image"], "text_lr": rates["rest"]}, metrics, waited)
+        if self._flush_is_due():
+            self._flush()
+
+    def _flush_is_due(self) -> bool:
+        """Reading values waits for the device, so it is done now and then.
+
+        Several processes count, because writing together is collective and their clocks differ.
+        """
+        return self.journal.pending >= _FLUSH_STEPS or (
+            world() == 1 and self.journal.seconds > _FLUSH_SECONDS
+        )
+
+    def _rates(self, step: int) -> dict[str, float]:
+        rates = {}
+        for side, modality in (("image", Modality.IMAGE), ("rest", Modality.TEXT)):
+            tower, per_episode = self.towers[modality], self.plan.steps_per_episode
+            episodes = self.plan.episodes if tower.last_episode is None else tower.last_episode + 1
+            first, last = tower.first_episode * per_episode, min(episodes, self.plan.episodes) * per_episode
+            base = self.optimizer_spec.base_rate(side)
+            rates[side] = self.schedule.rate(base, step, first, last)
+        return rates
+
+    def _flush(self) -> None:
+        latest, speed, warning = self.journal.flush()
+        self.bad_images.judge()
+        if latest is None:
+            return
+        if warning and is_main():
+            self.reporter.warn(warning)
+            self.folder.add_event("stuck", step=self.progress.step, message=warning)
+        if is_main():
+            self.track(latest, self.progress.step)
+        self.reporter.pace(
+            Pace(
+                step=self.progress.step,
+                steps=self.plan.steps,
+                episode=self.progress.episode,
+                episodes=self.plan.episodes,
+                phase=self.progress.phase,
+                samples_per_second=speed,
+                metrics=latest,
+                chance=math.log(self.plan.batch),
+            )
+        )
+
+    def _save(self) -> None:
+        """Write a checkpoint; metrics first, so that weights that are not finite are found before."""
+        self._flush()
+        self.progress.count(self.bad_images)
+        self.saver.save(self.learner, self.stepper, self.progress)
+        self.journal.restart_clock()
+
+    def _stop_if_asked(self, stop: StopFlag) -> None:
+        if not (number := stop.poll()):
+            return
+        if self.saver.latest_step != self.progress.step or self.saver.latest_phase != self.progress.phase:
+            self._save()
+        kind = Interrupted if number == signal.SIGINT else Stopped
+        if is_main():
+            self.folder.add_event("stopped", step=self.progress.step, signal=signal.Signals(number).name)
+        raise kind(
+            f"stopped by {signal.Signals(number).name} after step {self.progress.step} of {self.plan.steps}; "
+            "everything is saved",
+            hint="continue with the same command and --resume",
+        )
+
+    def _status(self, state: str, phase: str) -> None:
+        if is_main():
+            where = {"episode": self.progress.episode, "step": self.progress.step, "steps": self.plan.steps}
+            self.folder.write_status(state=state, phase=phase, exit=None, **where)

@@ -1,0 +1,123 @@
+"""From a recipe to the things that train."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from protoclip_cli.compute.processes import available_cores, is_main, world
+from protoclip_cli.compute.randomness import key
+from protoclip_cli.compute.sync_norm import synchronise_norms
+from protoclip_cli.core.errors import DataError, RecipeError
+from protoclip_cli.core.reporter import Reporter
+from protoclip_cli.core.types import Modality
+from protoclip_cli.data.loader import PairReader
+from protoclip_cli.data.pairs import PairSource
+from protoclip_cli.data.tokens import TokenTable, tokenize
+from protoclip_cli.models.dual_encoder import DualEncoder
+from protoclip_cli.models.towers import Towers
+from protoclip_cli.models.vocabulary import keep_used_vocabulary
+from protoclip_cli.recipe.train import TrainRecipe
+from protoclip_cli.training.learner import Learner
+
+
+@dataclass(frozen=True, slots=True)
+class Tokenizing:
+    """A tower's tokenizer as `data.tokens` calls it; travels to other processes."""
+
+    towers_tokenizer: object
+
+    def __call__(self, texts: object, length: int) -> torch.Tensor:
+        """Tokens of texts, padded or cut to a length."""
+        return self.towers_tokenizer(list(texts), context_length=length)  # type: ignore[operator, call-overload, no-any-return]
+
+
+def check_processes(recipe: TrainRecipe, processes: int) -> None:
+    """Refuse a batch that the processes cannot share.
+
+    Raises:
+        RecipeError: batch.size cannot be divided by processes x accumulate.
+    """
+    parts = processes * recipe.batch.accumulate
+    if recipe.batch.size % parts:
+        fits = recipe.batch.size // parts * parts or parts
+        raise RecipeError(
+            f"batch.size {recipe.batch.size} cannot be shared by {processes} processes x accumulate "
+            f"{recipe.batch.accumulate}",
+            hint=f"use a multiple of {parts}, for example --set batch.size={fits}",
+        )
+
+
+def build_towers(recipe: TrainRecipe) -> Towers:
+    """The recipe's towers; what starts from chance does so from the recipe's seed."""
+    torch.manual_seed(key(recipe.seed, "weights") >> 1)
+    towers: Towers = recipe.model.build()
+    return towers
+
+
+def tokenize_pairs(source: PairSource, towers: Towers, reporter: Reporter) -> TokenTable:
+    """All captions as tokens; tells how many were cut."""
+    tokenizer = towers.tokenizer
+    tokens = tokenize(source.captions, Tokenizing(tokenizer), tokenizer.context_length)
+    if tokens.truncated and is_main():
+        reporter.warn(
+            f"{tokens.truncated} of {len(source.captions)} captions are longer than the model's "
+            f"{tokens.context_length} tokens and were cut"
+        )
+    return tokens
+
+
+def build_learner(recipe: TrainRecipe, towers: Towers, tokens: TokenTable) -> Learner:
+    """The model and its objectives, on the CPU."""
+    scale, width = towers.scale, towers.width
+    if recipe.model.vocabulary == "used" and not keep_used_vocabulary(towers, tokens.used()):
+        raise RecipeError(
+            "model.vocabulary: used needs a text tower with open_clip's own token table",
+            hint="set model.vocabulary: full",
+        )
+    torch.manual_seed(key(recipe.seed, "heads") >> 1)
+    model = DualEncoder(towers, recipe.model.head_specs)
+    if recipe.compute.grad_checkpointing:
+        towers.checkpoint_gradients()
+    torch.manual_seed(key(recipe.seed, "objectives") >> 1)
+    specs = recipe.typed_objectives
+    objectives = {name: spec.build(width, scale) for name, spec in specs.items()}
+    if recipe.model.sync_norm:
+        synchronise_norms(model)
+    return Learner(model, objectives, {name: spec.weight for name, spec in specs.items()})
+
+
+def image_parameters(model: DualEncoder) -> frozenset[str]:
+    """Names of the image tower's parameters, as the learner has them. Heads follow the text rate."""
+    return frozenset(
+        f"model.{name}"
+        for name, _ in model.named_parameters()
+        if name.startswith("towers.") and model.modality_of(name) is Modality.IMAGE
+    )
+
+
+def open_pairs(spec: object, reporter: Reporter, what: str) -> PairSource:
+    """Open a source and tell what was odd about it."""
+    source: PairSource = spec.open()  # type: ignore[attr-defined]
+    if not len(source):
+        raise DataError(f"{what} has no rows")
+    if is_main():
+        for note, rows in source.notes.items():
+            reporter.warn(f"{what}: {rows} rows: {note}")
+    return source
+
+
+def build_reader(recipe: TrainRecipe, source: PairSource, tokens: TokenTable, towers: Towers) -> PairReader:
+    """What reads the pairs of a batch."""
+    view = recipe.views.image.build(towers.preprocess)
+    # A compiled tower would be compiled anew for every length.
+    short = towers.short_texts and not recipe.compute.compile
+    return PairReader(source, tokens, view, seed=recipe.seed, short_texts=short)
+
+
+def loader_workers(recipe: TrainRecipe, source: PairSource) -> int:
+    """Loader processes of this process: one a core, none where reading costs nothing."""
+    if recipe.batch.workers != "auto":
+        return recipe.batch.workers
+    return 0 if source.in_memory else min(available_cores(), max(1, recipe.batch.size // world()))

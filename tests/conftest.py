@@ -1,0 +1,98 @@
+"""Fixtures for all tests."""
+
+import itertools
+import pickle
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from multiprocessing.connection import Connection, Pipe, wait
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis.configuration import set_hypothesis_home_dir
+
+# A folder of hypothesis in the root ends the next run of pytest with its warning.
+set_hypothesis_home_dir(Path(tempfile.gettempdir()) / "protoclip_hypothesis")
+
+
+@pytest.fixture(autouse=True)
+def _same_chance_and_few_threads() -> None:
+    torch.set_num_threads(2)
+    torch.manual_seed(0)
+
+
+class Workers:
+    """Python processes that stay: importing torch is paid once, and each call makes a new group of them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.calls = itertools.count()
+        self.pool: list[tuple[subprocess.Popen[bytes], Connection]] = []
+
+    def run(self, world: int, function: Callable[..., Any], *args: Any, timeout: float = 60) -> list[Any]:
+        """Call a function of a test module in `world` processes that form a gloo group.
+
+        Args:
+            world: how many.
+            function: at the top level of a module; it is found by file and name.
+            args: plain values and tensors; every process gets the same.
+            timeout: seconds.
+
+        Returns:
+            What each rank returned, in rank order.
+        """
+        while len(self.pool) < world:
+            self._start()
+        where = (function.__code__.co_filename, function.__name__)
+        meeting = str(self.folder / f"meeting_{next(self.calls)}")
+        waiting = {}
+        for rank, (_, connection) in enumerate(self.pool[:world]):
+            connection.send_bytes(pickle.dumps((where, args, rank, world, meeting)))
+            waiting[connection] = rank
+        results: list[Any] = [None] * world
+        while waiting:
+            ready = wait(waiting, timeout)
+            if not ready:
+                self.stop()
+                pytest.fail(f"ranks {sorted(waiting.values())} did not answer within {timeout} s")
+            for connection in ready:
+                rank = waiting.pop(connection)
+                results[rank] = self._answer(connection, rank)
+        return results
+
+    def stop(self) -> None:
+        """End all processes; the next call starts new ones."""
+        for process, connection in self.pool:
+            process.kill()
+            process.wait()
+            connection.close()
+        self.pool.clear()
+
+    def _start(self) -> None:
+        mine, theirs = Pipe()
+        script = Path(__file__).parent / "distributed" / "worker.py"
+        command = [sys.executable, "-W", "error", str(script), str(theirs.fileno())]
+        process = subprocess.Popen(command, pass_fds=[theirs.fileno()])
+        theirs.close()
+        self.pool.append((process, mine))
+
+    def _answer(self, connection: Any, rank: int) -> Any:
+        try:
+            worked, value = pickle.loads(connection.recv_bytes())
+        except EOFError:
+            worked, value = False, "the process ended"
+        if not worked:
+            self.stop()  # the others wait for this one forever
+            pytest.fail(f"rank {rank} of the worker processes failed:\n{value}")
+        return value
+
+
+@pytest.fixture(scope="session")
+def on_processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., list[Any]]]:
+    """`on_processes(world, function, *args)` returns what each rank returned."""
+    workers = Workers(tmp_path_factory.mktemp("workers"))
+    yield workers.run
+    workers.stop()

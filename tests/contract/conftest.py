@@ -1,0 +1,41 @@
+"""What an objective is given in a step."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from protoclip_cli.core.needs import Needs
+from protoclip_cli.core.types import Features, StepInputs
+
+
+@pytest.fixture
+def step_inputs() -> Callable[..., StepInputs]:
+    """Exactly what `needs` names, and nothing else: random, with gradients where a tower made it."""
+
+    def build(
+        needs: Needs,
+        rows: int = 6,
+        width: int = 16,
+        dtype: torch.dtype = torch.float32,
+        own: slice | None = None,
+    ) -> StepInputs:
+        chance = torch.Generator().manual_seed(3)
+
+        def some(columns: int = width) -> torch.Tensor:
+            return torch.randn(rows, columns, generator=chance).to(dtype).requires_grad_()
+
+        def side(views: int) -> tuple[Features, ...]:
+            return tuple(
+                Features(some(), {head: some(8) for head in sorted(needs.heads)}) for _ in range(views)
+            )
+
+        return StepInputs(
+            image=side(needs.image_views),
+            text=side(needs.text_views),
+            own=own or slice(0, rows),
+            teacher=some().detach() if needs.teacher else None,
+            labels=torch.arange(rows) % 3 if needs.labels else None,
+        )
+
+    return build

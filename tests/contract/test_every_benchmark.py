@@ -1,0 +1,81 @@
+"""What every benchmark that protoclip ships keeps."""
+
+import numpy as np
+import pytest
+
+from protoclip_cli.data.benchmarks import READERS, names, open_benchmark
+from protoclip_cli.data.benchmarks.shipped import shipped
+from protoclip_cli.evaluation.probes import PROBES
+
+
+@pytest.fixture(params=names())
+def name(request):
+    return request.param
+
+
+@pytest.fixture
+def benchmark(name):
+    return open_benchmark(name)
+
+
+def labelled(benchmark):
+    return [part for part in (benchmark.test, benchmark.train, benchmark.whole) if part is not None]
+
+
+def test_classes_are_unique_and_templates_have_one_place(benchmark):
+    assert len(set(benchmark.classes)) == len(benchmark.classes)
+    assert len(set(benchmark.templates)) == len(benchmark.templates)
+    assert all(template.count("{}") == 1 for template in benchmark.templates)
+    assert benchmark.pairs or (benchmark.classes and benchmark.templates)
+
+
+def test_row_counts_are_those_of_its_file(name, benchmark):
+    sizes = dict(shipped(name).sizes)
+    for part in ("test", "train", "whole"):
+        found = getattr(benchmark, part)
+        assert sizes.pop(part, None) == (None if found is None else len(found.labels))
+    if benchmark.pairs:
+        assert sizes.pop("images") == len(benchmark.pairs.rows)
+        assert sizes.pop("texts") == len(benchmark.pairs.texts)
+    assert sizes == {}
+
+
+def test_rows_are_distinct_and_every_class_has_some(benchmark):
+    for part in labelled(benchmark):
+        assert len(np.unique(part.rows)) == len(part.rows) == len(part.labels)
+        assert np.unique(part.labels).tolist() == list(range(len(benchmark.classes)))
+
+
+def test_every_image_has_a_caption(benchmark):
+    if benchmark.pairs:
+        assert len(benchmark.pairs.image_of_text) == len(benchmark.pairs.texts)
+        assert np.unique(benchmark.pairs.image_of_text).tolist() == list(range(len(benchmark.pairs.rows)))
+
+
+def test_images_can_be_read_and_are_the_same_twice(name, benchmark):
+    again = open_benchmark(name)
+    for part, same in zip(
+        [*labelled(benchmark), benchmark.pairs], [*labelled(again), again.pairs], strict=True
+    ):
+        if part is None:
+            continue
+        assert part.images.fingerprint == same.images.fingerprint
+        for row in (part.rows[0], part.rows[-1]):
+            image = part.images.image(int(row))
+            assert min(image.size) >= 8
+            assert image.tobytes() == same.images.image(int(row)).tobytes()
+            assert image.convert("L").getextrema()[0] < image.convert("L").getextrema()[1]
+
+
+def test_its_first_number_is_one_that_a_probe_measures(name, benchmark):
+    kind, _, metric = shipped(name).metric.partition("/")
+    probe = PROBES.spec(kind)()
+    assert probe.refuses(benchmark) is None
+    assert name in probe.default_benchmarks
+    assert metric in {"top1", "mean_recall", "ami"}
+
+
+def test_every_setting_of_a_reader_is_described():
+    for kind in READERS.kinds():
+        fields = READERS.spec(kind).model_fields
+        assert [name for name, field in fields.items() if name != "kind" and not field.description] == []

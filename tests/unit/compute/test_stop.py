@@ -1,0 +1,42 @@
+"""Signals set a flag; only a second Ctrl-C breaks off."""
+
+import os
+import signal
+
+import pytest
+
+from protoclip_cli.compute.stop import StopFlag
+
+
+def _send(number):
+    os.kill(os.getpid(), number)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1])
+def test_a_signal_is_remembered_until_asked_for(number):
+    with StopFlag() as flag:
+        assert flag.poll() == 0
+        _send(number)
+        assert flag.poll() == number
+        assert flag.poll() == number
+
+
+def test_a_second_ctrl_c_stops_at_once():
+    with StopFlag():
+        _send(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            _send(signal.SIGINT)
+
+
+def test_a_scheduler_may_repeat_itself():
+    with StopFlag() as flag:
+        _send(signal.SIGTERM)
+        _send(signal.SIGTERM)
+        assert flag.poll() == signal.SIGTERM
+
+
+def test_afterwards_signals_do_what_they_did():
+    before = signal.getsignal(signal.SIGTERM)
+    with StopFlag():
+        assert signal.getsignal(signal.SIGTERM) != before
+    assert signal.getsignal(signal.SIGTERM) == before
