@@ -30,7 +30,7 @@ def clean_end(*, debug: bool = False) -> Iterator[None]:
         tell("interrupted")
         raise typer.Exit(130) from None
     except BrokenPipeError:
-        # The reader of our output has gone, as `head` does. Not an error; and Python must not complain at exit.
+        # The reader of our output has gone, as `head` does: no error, and Python must not complain at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(0) from None
     except MemoryError:

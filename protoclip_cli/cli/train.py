@@ -47,7 +47,7 @@ def train(
         if nproc is not None and not dry_run:
             from protoclip_cli.compute.launch import launch
 
-            raise typer.Exit(launch(nproc, run_folder=_folder_for(recipe, set_, run)))
+            raise typer.Exit(launch(nproc, lambda: _written_exit(recipe, set_, run)))
 
         from protoclip_cli.cli.screen import Screen, print_result
         from protoclip_cli.recipe.load import load_recipe
@@ -76,13 +76,13 @@ def train(
             print_result(json.dumps(document) if json_ else str(report.run))
 
 
-def _folder_for(recipe: str, overrides: list[str] | None, run: Path | None) -> Path:
-    """Where a run will be, to read its end from when launchers swallow exit codes."""
-    if run is not None:
-        return run
+def _written_exit(recipe: str, overrides: list[str] | None, run: Path | None) -> int | None:
+    """The exit code a run wrote down, unless that was success: launchers swallow it."""
     from protoclip_cli.recipe.load import load_recipe
     from protoclip_cli.recipe.shipped import find_recipe
     from protoclip_cli.recipe.train import TrainRecipe
-    from protoclip_cli.store.run import safe_name
+    from protoclip_cli.store.run import RunFolder, safe_name
 
-    return Path("runs") / safe_name(load_recipe(find_recipe(recipe), TrainRecipe, overrides or []).name)
+    if run is None:
+        run = Path("runs") / safe_name(load_recipe(find_recipe(recipe), TrainRecipe, overrides or []).name)
+    return RunFolder(run).read_status().get("exit") or None

@@ -39,8 +39,8 @@ def start(spec: ComputeSpec, trackers: Sequence[str] = (), folder: Path | None =
     """Start Accelerate: joins the processes of a launcher, or is one process.
 
     Args:
-        spec: what to compute with. Precision comes from here: `accelerate launch` without a configuration exports
-            `no` for it.
+        spec: what to compute with. Precision comes from here, because `accelerate launch` without a
+            configuration exports `no` for it.
         trackers: names of Accelerate's trackers to prepare.
         folder: where they may write.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
+from collections.abc import Callable
 
 from protoclip_cli.compute.processes import launched
 from protoclip_cli.core.errors import UsageError
@@ -13,12 +13,12 @@ _SIGNALS = "SIGTERM,SIGINT,SIGHUP,SIGQUIT,SIGUSR1"
 _SHUTDOWN_SECONDS = 300
 
 
-def launch(nproc: str, run_folder: Path) -> int:
+def launch(nproc: str, said: Callable[[], int | None]) -> int:
     """Run this command in several processes, and return their exit code.
 
     Args:
         nproc: how many; `auto`: one per GPU, or one without any.
-        run_folder: whose `status.json` tells the exit code that launchers swallow.
+        said: the exit code the run itself wrote down, which launchers swallow.
 
     Raises:
         UsageError: a launcher is at work already, or `nproc` is no number.
@@ -45,9 +45,9 @@ def launch(nproc: str, run_folder: Path) -> int:
         elastic_launch(config, sys.executable)("-m", "protoclip_cli", *_without_nproc(sys.argv[1:]))
     except ChildFailedError as failed:
         code = failed.get_first_failure()[1].exitcode
-        return _said(run_folder) or (code if code > 0 else 1)
+        return said() or (code if code > 0 else 1)
     except SignalException:
-        return _said(run_folder) or 75
+        return said() or 75
     return 0
 
 
@@ -77,10 +77,3 @@ def _without_nproc(arguments: list[str]) -> list[str]:
         elif not argument.startswith("--nproc="):
             kept.append(argument)
     return kept
-
-
-def _said(run_folder: Path) -> int | None:
-    """The exit code the run itself wrote down, unless that was success."""
-    from protoclip_cli.store.run import RunFolder
-
-    return RunFolder(run_folder).read_status().get("exit") or None

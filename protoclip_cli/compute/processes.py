@@ -1,9 +1,9 @@
 """The processes that train together, and what they tell each other.
 
-Everything above this folder is written for one process. The functions here give it what one process would have
-seen: `collect` joins the rows of all processes, with gradients; `mean_gradients` averages what they learned.
-With both, a loss that computes its own rows of the collected batch has the gradient of one big process
-(`tests/distributed` holds that to account).
+Everything above this folder is written for one process. The functions here give it what one process would
+have seen: `collect` joins the rows of all processes, with gradients; `mean_gradients` averages what they
+learned. With both, a loss that computes its own rows of the collected batch has the gradient of one big
+process (`tests/distributed` holds that to account).
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ def launched() -> bool:
 
 def local_world() -> int:
     """How many of the processes share this machine."""
-    return int(os.environ.get("LOCAL_WORLD_SIZE", world()))
+    return int(os.environ.get("LOCAL_WORLD_SIZE") or world())
 
 
 def available_cores() -> int:
     """CPU cores for this process: what the scheduler granted, shared by the processes of this machine."""
-    granted = int(os.environ.get("SLURM_CPUS_PER_TASK", 0)) * local_world()
+    granted = int(os.environ.get("SLURM_CPUS_PER_TASK") or 0) * local_world()
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, (min(granted, usable) if granted else usable) // local_world())
 
@@ -84,7 +84,7 @@ def collect(rows: Tensor) -> Tensor:
     if world() == 1:
         return rows
     if rows.requires_grad:
-        return _AllGather.apply(rows)  # type: ignore[no-any-return, no-untyped-call]
+        return _AllGather.apply(rows)  # type: ignore[no-any-return]
     return _gather(rows)
 
 
@@ -117,8 +117,8 @@ def mean_over_processes(values: Tensor) -> Tensor:
 def mean_gradients(parameters: Iterable[torch.nn.Parameter]) -> None:
     """Replace each gradient by its mean over processes.
 
-    Which parameters have a gradient must be the same on all processes. Gradients travel in buckets that depend
-    on the parameters alone, so a continued run adds in the same order as an uninterrupted one
+    Which parameters have a gradient must be the same on all processes. Gradients travel in buckets that
+    depend on the parameters alone, so a continued run adds in the same order as an uninterrupted one
     (DistributedDataParallel rebuilds its buckets after the first step, and its sums with them).
     """
     if world() == 1:
@@ -129,8 +129,7 @@ def mean_gradients(parameters: Iterable[torch.nn.Parameter]) -> None:
         pending.append((bucket, flat, dist.all_reduce(flat, async_op=True)))
     for bucket, flat, work in pending:
         work.wait()
-        flat /= world()
-        parts = flat.split([gradient.numel() for gradient in bucket])
+        parts = (flat / world()).split([gradient.numel() for gradient in bucket])
         for gradient, mean in zip(bucket, parts, strict=True):
             gradient.copy_(mean.view_as(gradient))
 

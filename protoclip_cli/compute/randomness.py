@@ -1,7 +1,8 @@
 """Chance as a pure function of (seed, purpose, episode or step, row).
 
-Nothing in protoclip draws from a global generator that others share. A draw is addressed by what it is for, so
-the number of processes and of loader workers changes nothing, and a continued run needs no generator state.
+Nothing in protoclip draws from a global generator that others share. A draw is addressed by what it is for,
+so the number of processes and of loader workers changes nothing, and a continued run needs no generator
+state.
 """
 
 from __future__ import annotations

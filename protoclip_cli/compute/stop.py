@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from types import FrameType, TracebackType
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -24,7 +25,7 @@ class StopFlag:
         self._received = 0
         self._agreed = 0
         self._previous: dict[int, object] = {}
-        self._group = dist.new_group(backend="gloo") if world() > 1 else None
+        self._group: Any = dist.new_group(backend="gloo") if world() > 1 else None
 
     def __enter__(self) -> StopFlag:
         for number in _SIGNALS:

@@ -1,7 +1,7 @@
 """Batch normalisation with the statistics of all processes, on any device.
 
-torch.nn.SyncBatchNorm refuses the CPU. This layer has the same parameters, buffers and values, and uses torch's
-own where that works.
+torch.nn.SyncBatchNorm refuses the CPU. This layer has the same parameters, buffers and values; with
+NCCL torch's own is used.
 """
 
 from __future__ import annotations
@@ -73,7 +73,8 @@ def synchronise_norms(module: nn.Module) -> nn.Module:
     if world() == 1:
         return module
     if dist.get_backend() == "nccl":
-        return nn.SyncBatchNorm.convert_sync_batchnorm(module)
+        converted: nn.Module = nn.SyncBatchNorm.convert_sync_batchnorm(module)
+        return converted
     for name, child in module.named_children():
         if isinstance(child, nn.modules.batchnorm._BatchNorm) and not isinstance(child, SyncNorm):
             setattr(module, name, _synchronised(child))

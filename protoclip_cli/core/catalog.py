@@ -69,7 +69,8 @@ class Catalog(Generic[S]):
     @property
     def any(self) -> Any:
         """The annotation of a recipe field that takes any kind of this catalog."""
-        return Annotated[SerializeAsAny[self.base], WrapValidator(self.parse), _OneOf(self)]  # type: ignore[name-defined]
+        kinds: Any = SerializeAsAny.__class_getitem__(self.base)  # type: ignore[type-arg]
+        return Annotated[kinds, WrapValidator(self.parse), _OneOf(self)]
 
 
 class _OneOf:

@@ -17,7 +17,7 @@ class Captions:
 
     def __init__(
         self, texts: pa.Array | pa.ChunkedArray | Iterable[str], first: NDArray[np.int64] | None = None
-    ):
+    ) -> None:
         """Keep the texts.
 
         Args:

@@ -10,6 +10,7 @@ from typing import TypeVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL.Image import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
@@ -74,7 +75,9 @@ class PairReader(Dataset[Fetched]):
 
     def __getitem__(self, request: Request) -> Fetched:
         """Read the pairs of a request, replacing those whose image cannot be read."""
-        images, rows, bad = [], request.rows.copy(), []
+        images: list[Image] = []
+        bad: list[tuple[int, str]] = []
+        rows = request.rows.copy()
         for place in range(len(rows) if request.image_views else 0):
             image, rows[place], failed = self._read(request, place)
             images.append(image)
@@ -102,9 +105,10 @@ class PairReader(Dataset[Fetched]):
         ranges = [self.source.captions.of(int(row)) for row in rows]
         return np.array([r[int(u * len(r))] for r, u in zip(ranges, chance, strict=True)], np.int64)
 
-    def _read(self, request: Request, place: int) -> tuple[object, int, list[tuple[int, str]]]:
+    def _read(self, request: Request, place: int) -> tuple[Image, int, list[tuple[int, str]]]:
         """The image of a row, or of the first row of its line of replacements that can be read."""
-        row, bad = int(request.rows[place]), []
+        row = int(request.rows[place])
+        bad: list[tuple[int, str]] = []
         line = row_keys(key(self.seed, "replacement", request.episode), [row])
         replacements = (uniform(line, _REPLACEMENTS)[0] * len(self.source)).astype(int)
         for candidate in [row, *map(int, replacements)]:

@@ -96,7 +96,7 @@ class _Work:
         roomy = self.tokenizer(texts, self.length + 1).numpy()
         rows, long = roomy[:, : self.length].copy(), np.flatnonzero(roomy[:, -1] != self.pad)
         if len(long):
-            rows[long] = self.tokenizer([texts[i] for i in long], self.length).numpy()
+            rows[long] = self.tokenizer([texts[int(i)] for i in long], self.length).numpy()
         filled = rows[:, ::-1] != self.pad
         kept = np.where(filled.any(axis=1), self.length - filled.argmax(axis=1), 0)
         inside = np.arange(self.length)[None] < kept[:, None]

@@ -28,7 +28,7 @@ class ModelEmbedder:
 
     def __init__(
         self, model: DualEncoder, device: torch.device, *, batch: int = 256, workers: int | None = None
-    ):
+    ) -> None:
         """Take a model as it is.
 
         Args:

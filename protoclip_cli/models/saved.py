@@ -17,7 +17,7 @@ WEIGHTS, DESCRIPTION = "model.safetensors", "model.json"
 
 
 def weights_of(model: DualEncoder) -> dict[str, Tensor]:
-    """The model's tensors under the names they are saved by: the library's own, and `heads.` before heads'."""
+    """The model's tensors under the names they are saved by: for the towers, the library's own."""
     return {_saved_name(name): tensor.detach().contiguous() for name, tensor in model.state_dict().items()}
 
 

@@ -1,8 +1,8 @@
 """A token table of which only the tokens in use learn.
 
 A small data set uses a few thousand of CLIP's 49,408 tokens, yet gradients and optimiser would run over the
-whole table in every step. `UsedVocabulary` trains the rows in use and keeps the rest as they started. It saves
-and loads as the full table, so a checkpoint is that of the ordinary model.
+whole table in every step. `UsedVocabulary` trains the rows in use and keeps the rest as they started. It
+saves and loads as the full table, so a checkpoint is that of the ordinary model.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ class UsedVocabulary(nn.Module):
         slot[used] = torch.arange(len(used))
         self.register_buffer("slot", slot, persistent=False)
         self.register_buffer("table", embedding.weight.detach().clone(), persistent=False)
-        self.register_state_dict_post_hook(_save_full)
-        self.register_load_state_dict_pre_hook(_load_full)
+        self.register_state_dict_post_hook(_save_full)  # type: ignore[no-untyped-call]
+        self.register_load_state_dict_pre_hook(_load_full)  # type: ignore[no-untyped-call]
 
     def forward(self, tokens: Tensor) -> Tensor:
         """The rows of tokens; (b, L) to (b, L, W). In training all tokens must be ones in use."""

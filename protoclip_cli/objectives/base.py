@@ -15,9 +15,9 @@ from protoclip_cli.core.types import Outcome, StepInputs
 class Objective(nn.Module, ABC):
     """One term of the training loss.
 
-    An objective sees the features of all processes and returns the loss of its own rows. Modules that only the
-    loss reads (a predictor, a temperature, a queue) are its own and live in parameters and buffers, hence in
-    checkpoints; projections that clustering or evaluation read too are heads of the model, asked for in `needs`.
+    An objective sees the features of all processes and returns the loss of its own rows. Modules that only
+    the loss reads (a predictor, a temperature, a queue) are its own and live in parameters and buffers, hence
+    in checkpoints; projections that others read too are heads of the model, asked for in `needs`.
     """
 
     model_scale: nn.Parameter | None = None

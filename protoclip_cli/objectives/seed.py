@@ -1,8 +1,8 @@
 """SEED: match the teacher's similarities to a queue of its past features.
 
 Fang et al., SEED: Self-supervised Distillation For Visual Representation, 2021. https://arxiv.org/abs/2101.04731
-The defaults are ITRA's; at its teacher temperature of 1e-4 the target is one-hot on the own pair, and the loss
-is InfoNCE against a queue.
+The defaults are ITRA's; at its teacher temperature of 1e-4 the target is one-hot on the own pair, and the
+loss is InfoNCE against a queue.
 """
 
 from __future__ import annotations

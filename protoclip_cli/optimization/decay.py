@@ -41,7 +41,7 @@ def without_decay(rule: DecayRule, name: str, dimensions: int) -> bool:
         name: full name of the parameter.
         dimensions: how many its shape has.
 
-    >>> without_decay("open_clip", "positional_embedding", 2), without_decay("itra", "positional_embedding", 2)
-    (True, False)
+    >>> [without_decay(rule, "positional_embedding", 2) for rule in ("open_clip", "itra")]
+    [True, False]
     """
     return _RULES[rule](name, dimensions)

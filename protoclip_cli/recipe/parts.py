@@ -33,7 +33,7 @@ class EvaluateSpec(Spec):
     every: int | None = Field(None, gt=0)
     """Evaluate after every so many episodes, and always after the last. Empty: only then."""
     tasks: dict[str, AnyProbe] = Field(default_factory=dict)
-    """Probes, as a list of kinds or as a mapping from a name to a probe (the name is its kind if none is given)."""
+    """Probes: a list of kinds, or a mapping from names to probes (a name is a kind where none is given)."""
 
     @model_validator(mode="before")
     @classmethod

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from protoclip_cli.core.errors import UsageError
+from protoclip_cli.core.spec import Spec
 
 _FOLDER = Path(__file__).parent / "schemas"
 
@@ -60,7 +61,7 @@ def generate() -> dict[str, str]:
     from protoclip_cli.recipe.evaluate import EvaluateRecipe
     from protoclip_cli.recipe.train import TrainRecipe
 
-    recipes = {"train": TrainRecipe, "evaluate": EvaluateRecipe}
+    recipes: dict[str, type[Spec]] = {"train": TrainRecipe, "evaluate": EvaluateRecipe}
     return {
         command: json.dumps(recipe.model_json_schema(), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
         for command, recipe in recipes.items()

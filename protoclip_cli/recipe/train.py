@@ -109,9 +109,9 @@ class TrainRecipe(Spec):
             for head in sorted(spec.needs().heads - heads.keys()):
                 yield f"objectives.{name} reads the head '{head}', which model.heads does not have"
             if spec.needs().teacher:
-                yield f"objectives.{name} reads a teacher's features from disk, and the recipe names no teacher"
+                yield f"objectives.{name} reads a bank of features, and the recipe names no teacher"
         if self.batch.size % self.batch.accumulate:
-            yield f"batch.size {self.batch.size} cannot be cut into batch.accumulate = {self.batch.accumulate} parts"
+            yield f"batch.size {self.batch.size} is no multiple of batch.accumulate {self.batch.accumulate}"
         for episode in range(self.episodes.count):
             active = [spec for spec in self.objectives.values() if spec.active(episode)]
             if not active:

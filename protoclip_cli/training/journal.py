@@ -103,8 +103,8 @@ class Journal:
             return None
         self._told = True
         return (
-            f"the loss has stayed within {_STUCK_WITHIN:.0%} of ln(batch) = {chance:.3f}, which is chance, for "
-            f"{self._stuck} steps: the features have collapsed, or the rate is too high or too low"
+            f"the loss has stayed within {_STUCK_WITHIN:.0%} of ln(batch) = {chance:.3f}, which is chance, "
+            f"for {self._stuck} steps: the features have collapsed, or the rate is too high or too low"
         )
 
 

@@ -17,7 +17,7 @@ class EpisodesSpec(Spec):
     count: int = Field(1, gt=0)
     """Episodes to train."""
     sampling: Literal["shuffle", "replacement"] = "shuffle"
-    """`shuffle`: every row once before any comes again. `replacement`: each row drawn anew, as ProtoCLIP did."""
+    """`shuffle`: every row once before any comes again. `replacement`: each drawn anew, as in ProtoCLIP."""
 
 
 class BatchSpec(Spec):

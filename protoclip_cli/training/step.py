@@ -72,7 +72,7 @@ class Stepper:
         return inputs, dict(outcome.metrics)
 
     def _in_parts(self, batch: Batch, phase: Phase, number: int) -> tuple[StepInputs, dict[str, Tensor]]:
-        """Features of all parts without gradients, the loss on them, then each part again with its gradients."""
+        """All features without gradients, the loss on them, then each part again with its gradients."""
         parts = _split(batch, self.accumulate)
         with torch.no_grad(), _norms_remember_nothing(self.learner.model):
             done = [self._encode(part, phase, number, i) for i, part in enumerate(parts)]

@@ -52,8 +52,8 @@ def find_model(name: str, reporter: Reporter) -> Found:
         )
         return Found(DualEncoder(towers, {}))
     raise DataError(
-        f"{path} is neither a run (no recipe.yaml), a checkpoint (no {DESCRIPTION}) nor a folder of open_clip "
-        "(no open_clip_config.json)",
+        f"{path} is neither a run (no recipe.yaml), a checkpoint (no {DESCRIPTION}) nor a folder of "
+        "open_clip (no open_clip_config.json)",
         hint="name a folder under runs/, or one of its checkpoints/",
     )
 

@@ -114,7 +114,7 @@ def plan_training(recipe: TrainRecipe, reporter: Reporter) -> TrainingPlan:
     )
     if result.disk_bytes > result.disk_free_bytes:
         raise ResourceError(
-            f"checkpoints would take {_size(result.disk_bytes)}, and {_size(result.disk_free_bytes)} are free",
+            f"checkpoints would take {_size(result.disk_bytes)} of {_size(result.disk_free_bytes)} free",
             hint="lower checkpoints.keep_last, or raise checkpoints.keep_every",
         )
     return result

@@ -69,7 +69,7 @@ def _begin(
         listed = "\n".join(f"  {change}" for change in changes)
         raise UsageError(
             f"the recipe of {folder.path} is another one\n{listed}",
-            hint="continue with the recipe in the run folder, or accept the change with --allow-recipe-change",
+            hint="continue with the recipe in the run folder, or add --allow-recipe-change",
         )
     if changes:
         folder.add_event("recipe_changed", changes=changes)
@@ -122,7 +122,7 @@ def _git(*arguments: str) -> str | None:
 
 
 def snapshot_code(folder: RunFolder) -> None:
-    """Keep the code of the working directory: its commit and the difference to it, else a copy of its sources."""
+    """Keep the working directory's code: its commit and the difference to it, else a copy of its sources."""
     code = folder.path / "code"
     code.mkdir(exist_ok=True)
     commit = _git("rev-parse", "HEAD")

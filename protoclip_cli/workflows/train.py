@@ -184,11 +184,15 @@ def _announce(reporter: Reporter, plan: Plan, progress: Progress, device: torch.
 def _tracking(recipe: TrainRecipe, accelerator: Any) -> Callable[[dict[str, Any], int], None]:
     """Hand metrics to Accelerate's trackers, if the recipe names some."""
     if not recipe.trackers:
-        return lambda values, step: None
+        return _track_nothing
     accelerator.init_trackers("protoclip", init_kwargs={"wandb": {"name": recipe.name}})
     return lambda values, step: accelerator.log(
         {name: value for name, value in values.items() if value is not None}, step=step
     )
+
+
+def _track_nothing(values: dict[str, Any], step: int) -> None:
+    """For runs without trackers."""
 
 
 def _write_end(folder: RunFolder, error: BaseException | None) -> None:

@@ -23,7 +23,7 @@ class ModelSpec(Spec, ABC):
     sync_norm: bool = True
     """Compute batch-norm statistics over all processes. The originals did not."""
     vocabulary: Literal["full", "used"] = "full"
-    """`used`: only the rows of the token table that the captions use learn. Saved models have the full table."""
+    """`used`: only the tokens that the captions use learn. Saved models have the full table all the same."""
 
     @property
     def head_specs(self) -> dict[str, HeadSpec]:

@@ -1,4 +1,4 @@
-"""Models of open_clip: its architectures, its weights, our small ones in its format, and its saved folders."""
+"""Models of open_clip: its architectures, its weights, small ones of ours in its format, saved folders."""
 
 from __future__ import annotations
 
@@ -66,11 +66,11 @@ class OpenClipTowers(Towers):
     @property
     def scale(self) -> Tensor | None:
         """The model's own log-scale, if it came with weights."""
-        return self.clip.logit_scale.detach() if self._weights else None  # type: ignore[union-attr, operator, return-value]
+        return self.clip.logit_scale.detach() if self._weights else None  # type: ignore[operator]
 
     def set_scale(self, log_scale: Tensor) -> None:
         """Write `logit_scale`."""
-        target: Tensor = self.clip.logit_scale.data  # type: ignore[assignment, union-attr]
+        target: Tensor = self.clip.logit_scale.data  # type: ignore[assignment]
         target.copy_(log_scale.detach().reshape(target.shape))
 
     def checkpoint_gradients(self) -> None:
@@ -94,7 +94,7 @@ class OpenClipSpec(ModelSpec):
 
     kind: Literal["open_clip"]
     name: str = Field(min_length=1)
-    """Name of an architecture (`protoclip recipes kinds model` lists ours), or `local-dir:PATH` of a saved folder."""
+    """Name of an architecture, or `local-dir:PATH` of a saved folder."""
     pretrained: str | None = None
     """Tag of published weights, or a file. Empty: start from chance."""
 

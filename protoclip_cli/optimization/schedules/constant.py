@@ -25,4 +25,5 @@ class ConstantSpec(ScheduleSpec):
         left = steps - done
         if left >= self.cooldown:
             return base
-        return self.final_rate + (base - self.final_rate) * (left / self.cooldown) ** self.power
+        share: float = (left / self.cooldown) ** self.power
+        return self.final_rate + (base - self.final_rate) * share

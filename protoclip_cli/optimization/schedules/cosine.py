@@ -17,7 +17,7 @@ class CosineSpec(ScheduleSpec):
     final_rate: float = Field(0.0, ge=0)
     """The rate the cosine ends at."""
     start_rate: float | None = Field(None, ge=0)
-    """Warm up in even steps from this rate to the base, both included (clip-rocket). Empty: from base/warmup."""
+    """Warm up in even steps from this rate to the base, both included, as clip-rocket. Empty: from near 0."""
 
     def warm(self, base: float, done: int, warmup: int) -> float:
         """The rate during warm-up."""

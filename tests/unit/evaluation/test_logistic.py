@@ -39,6 +39,16 @@ def test_noise_asks_for_more_regularisation_than_signal():
     assert c <= 0.01
 
 
+def test_fine_distinctions_ask_for_less():
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 20, 1_000)
+    fine = np.stack([labels, rng.normal(0, 8, 1_000), labels**2 / 20], axis=1) + rng.normal(
+        0, 0.2, (1_000, 3)
+    )
+    _, c = fit_best(fine.astype(np.float32), labels, 0, print)
+    assert c >= 1
+
+
 def test_the_seed_alone_decides_what_is_held_out():
     labels = np.random.default_rng(0).integers(0, 4, 200)
     assert all(
