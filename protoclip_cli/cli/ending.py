@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import typer
 
-from protoclip_cli.core.errors import ProtoclipError
+from protoclip_cli.core.errors import ProtoclipError, RecipeError, Stopped, UsageError
 
 
 @contextmanager
@@ -20,6 +20,8 @@ def clean_end(*, debug: bool = False) -> Iterator[None]:
     except ProtoclipError as error:
         if debug:
             raise
+        if os.environ.get("RANK", "0") != "0" and isinstance(error, UsageError | RecipeError | Stopped):
+            raise typer.Exit(error.exit_code) from None  # the first process says it for all
         tell(f"error: {printable(str(error))}")
         if error.hint:
             tell(f"hint: {printable(error.hint)}")

@@ -42,8 +42,7 @@ def evaluate(
     reporter = reporter if reporter is not None and is_main() else Silent()
     found = find_model(ckpt, reporter)
     model = found.model.to(accelerator.device)
-    if accelerator.device.type == "cuda":
-        model.prefer_channels_last()
+    model.prefer_channels_last()
     embedder = CachedEmbedder(ModelEmbedder(model, accelerator.device, batch=batch))
     scores = []
     for score in run_probes(

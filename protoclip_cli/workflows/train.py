@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from protoclip_cli.compute.device import start
-from protoclip_cli.compute.processes import is_main, wait_for_all, world
+from protoclip_cli.compute.processes import is_main, rank, wait_for_all, world
 from protoclip_cli.core.errors import ProtoclipError
 from protoclip_cli.core.reporter import Reporter, Silent
 from protoclip_cli.core.types import Modality
@@ -39,6 +39,7 @@ from protoclip_cli.workflows.building import (
     open_pairs,
     tokenize_pairs,
 )
+from protoclip_cli.workflows.rank_log import RankLog
 from protoclip_cli.workflows.run_start import (
     begin,
     check_pairs,
@@ -85,12 +86,14 @@ def train(
     reporter = reporter if reporter is not None and is_main() else Silent()
     check_processes(recipe, world())
     checkpoint = begin(folder, recipe, resume=resume, allow_change=allow_recipe_change, note=reporter.warn)
+    reporter = RankLog(folder.path / "logs" / f"rank_{rank()}.log", reporter)
     try:
         if resume and folder.read_status().get("state") == "finished":
             reporter.note(f"{folder.path} is finished; nothing to do")
         else:
             _train(recipe, folder, checkpoint, accelerator, reporter, argv or command_line())
     except BaseException as error:
+        RankLog(reporter.path, Silent()).warn(f"ended by {type(error).__name__}: {error}")
         _write_end(folder, error)
         raise
     _write_end(folder, None)
@@ -127,7 +130,7 @@ def _train(
     contrastive = tuple(name for name, spec in recipe.objectives.items() if spec.kind == "info_nce")
     Loop(
         plan=plan,
-        learner=_made_fast(recipe, learner, accelerator.device),
+        learner=_made_fast(recipe, learner),
         stepper=stepper,
         objectives=recipe.typed_objectives,
         towers={side: recipe.tower(side) for side in Modality},
@@ -164,9 +167,8 @@ def _stepper(recipe: TrainRecipe, learner: Learner, accelerator: Any) -> Stepper
     )
 
 
-def _made_fast(recipe: TrainRecipe, learner: Learner, device: torch.device) -> Learner:
-    if device.type == "cuda":
-        learner.model.prefer_channels_last()
+def _made_fast(recipe: TrainRecipe, learner: Learner) -> Learner:
+    learner.model.prefer_channels_last()
     if recipe.compute.compile:
         learner.model.compile_towers()
     return learner

@@ -1,7 +1,7 @@
 """Kill runs with SIGKILL at random moments, resume them, and compare with a run nobody touched.
 
-    python tests/benchmarks/kill_and_resume.py --kills 20
-    python tests/benchmarks/kill_and_resume.py --kills 10 --processes 3
+python tests/benchmarks/kill_and_resume.py --kills 20
+python tests/benchmarks/kill_and_resume.py --kills 10 --processes 3
 """
 
 from __future__ import annotations
@@ -44,7 +44,18 @@ def start(recipe: Path, run: Path, processes: int) -> subprocess.Popen[bytes]:
         head = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
     else:
         head = []
-    command = [sys.executable, *head, "-m", "protoclip_cli", "train", str(recipe), "--run", str(run), "--resume", "-q"]
+    command = [
+        sys.executable,
+        *head,
+        "-m",
+        "protoclip_cli",
+        "train",
+        str(recipe),
+        "--run",
+        str(run),
+        "--resume",
+        "-q",
+    ]
     threads = {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
     return subprocess.Popen(
         command, start_new_session=True, stdout=subprocess.DEVNULL, env=os.environ | threads
@@ -102,7 +113,10 @@ def main() -> None:
             ]
             got = finish(recipe, run, arguments.processes)
             same += got == want
-            print(f"killed after steps {killed_at}: {got[0]} {'same' if got == want else 'DIFFERENT'}", flush=True)
+            print(
+                f"killed after steps {killed_at}: {got[0]} {'same' if got == want else 'DIFFERENT'}",
+                flush=True,
+            )
         print(f"{same} of {arguments.kills} runs ended with the weights and the log of the uninterrupted run")
         raise SystemExit(same != arguments.kills)
 

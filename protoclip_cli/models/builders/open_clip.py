@@ -19,6 +19,7 @@ from torch.func import functional_call
 from protoclip_cli.core.errors import RecipeError
 from protoclip_cli.core.types import Preprocess
 from protoclip_cli.models.builders.base import ModelSpec
+from protoclip_cli.models.by_length import by_length
 from protoclip_cli.models.towers import Description, Tokenizer, Towers
 
 _OWN = Path(__file__).parents[1] / "configs"
@@ -40,8 +41,8 @@ class OpenClipTowers(Towers):
         self.width = int(model_cfg["embed_dim"])
         self.tokenizer = tokenizer
         self._weights = weights
+        self._pad = int(tokenizer([""])[0, -1])
         self.short_texts = _is_causal(model_cfg["text_cfg"])
-        self._flat = not hasattr(clip, "text")
 
     def image(self, pixels: Tensor) -> Tensor:
         """Embed images."""
@@ -49,13 +50,17 @@ class OpenClipTowers(Towers):
 
     def text(self, tokens: Tensor) -> Tensor:
         """Embed texts."""
-        if not self._flat or tokens.shape[1] == self.tokenizer.context_length:
+        return by_length(self._text, tokens, self._pad) if self.short_texts else self._text(tokens)
+
+    def _text(self, tokens: Tensor) -> Tensor:
+        if tokens.shape[1] == self.tokenizer.context_length or not self.short_texts:
             return self.clip.encode_text(tokens, normalize=False)  # type: ignore[operator, no-any-return]
-        # open_clip's flat CLIP class adds all positions; lend it the first ones.
-        length = tokens.shape[1]
+        # open_clip adds all positions and masks the whole context; lend it the first ones only.
+        length, side = tokens.shape[1], getattr(self.clip, "text", self.clip)
+        prefix = "clip." if side is self.clip else "clip.text."
         lent = {
-            "clip.positional_embedding": self.clip.positional_embedding[:length],  # type: ignore[index]
-            "clip.attn_mask": self.clip.attn_mask[:length, :length],  # type: ignore[index]
+            f"{prefix}positional_embedding": side.positional_embedding[:length],
+            f"{prefix}attn_mask": side.attn_mask[:length, :length],
         }
         return functional_call(_EncodeText(self.clip), lent, (tokens,))  # type: ignore[no-any-return]
 
@@ -94,7 +99,7 @@ class OpenClipSpec(ModelSpec):
 
     kind: Literal["open_clip"]
     name: str = Field(min_length=1)
-    """Name of an architecture, or `local-dir:PATH` of a saved folder."""
+    """An architecture's name, a JSON file with one in open_clip's format, or `local-dir:PATH` of a folder."""
     pretrained: str | None = None
     """Tag of published weights, or a file. Empty: start from chance."""
 
@@ -130,8 +135,7 @@ class OpenClipSpec(ModelSpec):
         if published.get("quick_gelu"):
             # Such weights are silently wrong with the plain activation that the architecture's file names.
             config["quick_gelu"] = True
-        with _registered(self.name):
-            return _make(self.name, config, weights=True, pretrained=self.pretrained)
+        return _make(_registered(self.name), config, weights=True, pretrained=self.pretrained)
 
     @staticmethod
     def rebuild(config: dict[str, Any]) -> Towers:
@@ -153,9 +157,12 @@ def model_config(name: str) -> dict[str, Any]:
     Raises:
         RecipeError: no such architecture; the message names the nearest.
     """
-    own = _OWN / f"{name}.json"
-    if name in own_models():
-        return dict(json.loads(own.read_text(encoding="utf-8")))
+    file = _file_of(name)
+    if file is not None:
+        try:
+            return dict(json.loads(file.read_text(encoding="utf-8")))
+        except (OSError, ValueError) as error:
+            raise RecipeError(f"{file} is not an architecture in JSON: {error}") from None
     import open_clip
 
     config = open_clip.get_model_config(name.replace("/", "-"))
@@ -191,14 +198,22 @@ def _make(name: str, config: dict[str, Any], *, weights: bool, pretrained: str |
     return OpenClipTowers(clip, config, tokenizer, weights=weights)
 
 
-@contextmanager
-def _registered(name: str) -> Iterator[None]:
-    """Let open_clip know our architectures while it needs to."""
+def _file_of(name: str) -> Path | None:
+    """The file of an architecture that open_clip does not carry, if it is one."""
+    if name.endswith(".json"):
+        return Path(name)
+    return _OWN / f"{name}.json" if name in own_models() else None
+
+
+def _registered(name: str) -> str:
+    """The name open_clip knows an architecture by, after telling it ours."""
     import open_clip
 
-    if name in own_models():
-        open_clip.add_model_config(_OWN / f"{name}.json")
-    yield
+    file = _file_of(name)
+    if file is None:
+        return name
+    open_clip.add_model_config(file)
+    return file.stem
 
 
 @contextmanager
