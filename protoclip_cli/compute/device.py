@@ -13,7 +13,7 @@ from typing import Any, Literal
 import torch
 from pydantic import Field
 
-from protoclip_cli.core.errors import MissingExtra
+from protoclip_cli.core.errors import MissingExtra, RecipeError
 from protoclip_cli.core.spec import Spec
 
 Precision = Literal["fp32", "bf16", "fp16"]
@@ -46,6 +46,7 @@ def start(spec: ComputeSpec, trackers: Sequence[str] = (), folder: Path | None =
 
     Raises:
         MissingExtra: a tracker is not installed.
+        RecipeError: the device cannot compute in this precision.
     """
     for tracker in trackers:
         if importlib.util.find_spec(tracker) is None:
@@ -57,6 +58,8 @@ def start(spec: ComputeSpec, trackers: Sequence[str] = (), folder: Path | None =
 
     if torch.cuda.is_available():
         _tune_cuda(spec.deterministic)
+    elif spec.precision == "fp16":
+        raise RecipeError("compute.precision: fp16 needs a GPU", hint="use bf16 or fp32 on a CPU")
     timeout = InitProcessGroupKwargs(timeout=timedelta(minutes=spec.timeout_minutes))
     project = ProjectConfiguration(str(folder), str(folder / "tensorboard")) if folder else None
     with warnings.catch_warnings():

@@ -25,8 +25,9 @@ def world() -> int:
 
 
 def rank() -> int:
-    """Which of them this is, from 0."""
-    return dist.get_rank() if dist.is_available() and dist.is_initialized() else 0
+    """Which of them this is, from 0. Before they have met and after they have parted, the launcher knows."""
+    met = dist.is_available() and dist.is_initialized()
+    return dist.get_rank() if met else int(os.environ.get("RANK") or 0)
 
 
 def is_main() -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -12,6 +13,7 @@ import torch.distributed as dist
 from protoclip_cli.compute.processes import world
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
+_SAME_SECONDS = 2.0
 
 
 class StopFlag:
@@ -22,7 +24,7 @@ class StopFlag:
     """
 
     def __init__(self) -> None:
-        self._received = 0
+        self._received, self._since = 0, 0.0
         self._agreed = 0
         self._previous: dict[int, object] = {}
         self._group: Any = dist.new_group(backend="gloo") if world() > 1 else None
@@ -37,8 +39,12 @@ class StopFlag:
             signal.signal(number, handler)  # type: ignore[arg-type]
 
     def _remember(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
-        if number == signal.SIGINT and self._received == signal.SIGINT:
+        # A launcher passes a Ctrl-C on to processes that the terminal has told already: that is still one.
+        again = self._received == number == signal.SIGINT and time.monotonic() - self._since > _SAME_SECONDS
+        if again:
             raise KeyboardInterrupt
+        if not self._received:
+            self._since = time.monotonic()
         self._received = number
 
     def poll(self) -> int:

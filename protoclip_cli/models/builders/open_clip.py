@@ -56,7 +56,8 @@ class OpenClipTowers(Towers):
         if tokens.shape[1] == self.tokenizer.context_length or not self.short_texts:
             return self.clip.encode_text(tokens, normalize=False)  # type: ignore[operator, no-any-return]
         # open_clip adds all positions and masks the whole context; lend it the first ones only.
-        length, side = tokens.shape[1], getattr(self.clip, "text", self.clip)
+        length = tokens.shape[1]
+        side: Any = getattr(self.clip, "text", self.clip)
         prefix = "clip." if side is self.clip else "clip.text."
         lent = {
             f"{prefix}positional_embedding": side.positional_embedding[:length],

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 
 import pytest
 
@@ -21,11 +22,20 @@ def test_a_signal_is_remembered_until_asked_for(number):
         assert flag.poll() == number
 
 
-def test_a_second_ctrl_c_stops_at_once():
+def test_a_second_ctrl_c_stops_at_once(monkeypatch):
     with StopFlag():
         _send(signal.SIGINT)
+        later = time.monotonic() + 3
+        monkeypatch.setattr(time, "monotonic", lambda: later)
         with pytest.raises(KeyboardInterrupt):
             _send(signal.SIGINT)
+
+
+def test_a_ctrl_c_that_a_launcher_repeats_is_one():
+    with StopFlag() as flag:
+        _send(signal.SIGINT)
+        _send(signal.SIGINT)
+        assert flag.poll() == signal.SIGINT
 
 
 def test_a_scheduler_may_repeat_itself():
