@@ -1,6 +1,7 @@
 """Fixtures for all tests."""
 
 import itertools
+import os
 import pickle
 import subprocess
 import sys
@@ -11,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from hypothesis.configuration import set_hypothesis_home_dir
+
+# As the command line does, before anything loads torch: spinning threads and busy machines do not go together.
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 # A folder of hypothesis in the root ends the next run of pytest with its warning.
 set_hypothesis_home_dir(Path(tempfile.gettempdir()) / "protoclip_hypothesis")
@@ -20,6 +23,8 @@ set_hypothesis_home_dir(Path(tempfile.gettempdir()) / "protoclip_hypothesis")
 
 @pytest.fixture(autouse=True)
 def _same_chance_and_few_threads() -> None:
+    import torch
+
     torch.set_num_threads(2)
     torch.manual_seed(0)
 

@@ -130,6 +130,9 @@ def _schema_for(path: Path) -> type[Spec]:
     from protoclip_cli.recipe.train import TrainRecipe
     from protoclip_cli.recipe.yaml_file import read_yaml
 
-    tree = read_yaml(path.read_text(encoding="utf-8"), str(path)).tree
+    try:
+        tree = read_yaml(path.read_text(encoding="utf-8"), str(path)).tree
+    except UnicodeDecodeError:
+        return TrainRecipe  # loading it says what is wrong
     only_tasks = isinstance(tree, dict) and "tasks" in tree and "objectives" not in tree
     return EvaluateRecipe if only_tasks else TrainRecipe

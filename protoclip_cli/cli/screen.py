@@ -17,6 +17,7 @@ from protoclip_cli.cli.ending import printable
 from protoclip_cli.core.reporter import Pace
 
 _LINE_SECONDS, _LINE_SECONDS_VERBOSE = 10.0, 1.0
+_TABLE_WIDTH = 110  # of log files, which have none of their own
 
 
 class Screen:
@@ -95,7 +96,7 @@ class Screen:
             bounds = f"{100 * interval[0]:.1f} to {100 * interval[1]:.1f}" if interval else ""
             names = (printable(str(row[key])) for key in ("probe", "benchmark", "metric"))
             table.add_row(*map(Text, (*names, shown(row), bounds, f"{row['n']:,}")))
-        self.console.print(table)
+        self.console.print(table, width=None if self.console.is_terminal else _TABLE_WIDTH)
 
 
 def shown(row: dict[str, Any]) -> str:

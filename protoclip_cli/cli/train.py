@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -47,7 +48,8 @@ def train(
         if nproc is not None and not dry_run:
             from protoclip_cli.compute.launch import launch
 
-            raise typer.Exit(launch(nproc, lambda: _written_exit(recipe, set_, run)))
+            before = time.time()
+            raise typer.Exit(launch(nproc, lambda: _written_exit(recipe, set_, run, before)))
 
         from protoclip_cli.cli.screen import Screen, print_result
         from protoclip_cli.recipe.load import load_recipe
@@ -76,8 +78,8 @@ def train(
             print_result(json.dumps(document) if json_ else str(report.run))
 
 
-def _written_exit(recipe: str, overrides: list[str] | None, run: Path | None) -> int | None:
-    """The exit code a run wrote down, unless that was success: launchers swallow it."""
+def _written_exit(recipe: str, overrides: list[str] | None, run: Path | None, since: float) -> int | None:
+    """The exit code a run wrote down since a time, unless that was success: launchers swallow it."""
     from protoclip_cli.recipe.load import load_recipe
     from protoclip_cli.recipe.shipped import find_recipe
     from protoclip_cli.recipe.train import TrainRecipe
@@ -85,4 +87,6 @@ def _written_exit(recipe: str, overrides: list[str] | None, run: Path | None) ->
 
     if run is None:
         run = Path("runs") / safe_name(load_recipe(find_recipe(recipe), TrainRecipe, overrides or []).name)
-    return RunFolder(run).read_status().get("exit") or None
+    status = RunFolder(run).status
+    written = status.is_file() and status.stat().st_mtime >= since
+    return RunFolder(run).read_status().get("exit") or None if written else None

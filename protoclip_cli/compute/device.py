@@ -54,12 +54,14 @@ def start(spec: ComputeSpec, trackers: Sequence[str] = (), folder: Path | None =
                 f"the tracker {tracker} is not installed", hint=f"pip install 'protoclip[{tracker}]'"
             )
     from accelerate import Accelerator, InitProcessGroupKwargs
+    from accelerate.state import AcceleratorState
     from accelerate.utils import ProjectConfiguration
 
     if torch.cuda.is_available():
         _tune_cuda(spec.deterministic)
     elif spec.precision == "fp16":
         raise RecipeError("compute.precision: fp16 needs a GPU", hint="use bf16 or fp32 on a CPU")
+    AcceleratorState._reset_state()  # a notebook may train in bf16 and then evaluate in fp32
     timeout = InitProcessGroupKwargs(timeout=timedelta(minutes=spec.timeout_minutes))
     project = ProjectConfiguration(str(folder), str(folder / "tensorboard")) if folder else None
     with warnings.catch_warnings():

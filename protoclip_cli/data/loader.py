@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import multiprocessing
 import signal
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
@@ -15,7 +17,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from protoclip_cli.compute.randomness import key, row_keys, uniform
-from protoclip_cli.core.errors import BadImage, DataError
+from protoclip_cli.core.errors import BadImage, DataError, ProtoclipError
 from protoclip_cli.core.types import Batch
 from protoclip_cli.data.benchmarks.base import Images
 from protoclip_cli.data.pairs.base import PairSource
@@ -155,20 +157,53 @@ def load(reader: Dataset[T], requests: Iterable[R], *, workers: int, pin: bool) 
         workers: processes that read ahead; 0 reads when asked.
         pin: page-lock the batches.
     """
-    return iter(
-        DataLoader(
-            reader,
-            batch_size=None,
-            sampler=_Given(requests),
-            num_workers=workers,
-            pin_memory=pin,
-            prefetch_factor=4 if workers else None,
-            worker_init_fn=_leave_signals_to_the_parent,
-        )
+    loader = DataLoader(
+        _InWords(reader),
+        batch_size=None,
+        sampler=_Given(requests),
+        num_workers=workers,
+        pin_memory=pin,
+        prefetch_factor=4 if workers else None,
+        worker_init_fn=_leave_signals_to_the_parent,
     )
+    return map(_value_or_error, loader)
+
+
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    error: ProtoclipError
+
+
+class _InWords(Dataset[T | _Failed]):
+    """Hands errors for the user over as values: raised in a worker, they would arrive as its traceback."""
+
+    def __init__(self, reader: Dataset[T]) -> None:
+        self.reader = reader
+
+    def __getitem__(self, request: object) -> T | _Failed:
+        try:
+            return self.reader[request]
+        except ProtoclipError as error:
+            return _Failed(error)
+
+
+def _value_or_error(read: T | _Failed) -> T:
+    if isinstance(read, _Failed):
+        raise read.error
+    return read
 
 
 def _leave_signals_to_the_parent(worker: int) -> None:  # noqa: ARG001
     """A signal to the whole process group must not take the workers from a run that is about to save."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
         signal.signal(number, signal.SIG_IGN)
+
+
+@atexit.register
+def _end_workers() -> None:
+    """End workers that an error left behind; multiprocessing would ask with SIGTERM and wait for ever."""
+    if hasattr(signal, "SIGCHLD"):
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # torch's handler would call a killed worker an error
+    for child in multiprocessing.active_children():
+        if child.daemon:
+            child.kill()

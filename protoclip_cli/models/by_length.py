@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-_GROUP_ROWS = 64
+_GROUP_ROWS = 32
 
 
 def by_length(tower: Callable[[Tensor], Tensor], tokens: Tensor, pad: int) -> Tensor:

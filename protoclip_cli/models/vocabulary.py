@@ -71,6 +71,6 @@ def keep_used_vocabulary(module: nn.Module, used: Tensor) -> bool:
     for child in module.modules():
         table = getattr(child, "token_embedding", None)
         if isinstance(table, nn.Embedding):
-            child.token_embedding = UsedVocabulary(table, used)
+            child.token_embedding = UsedVocabulary(table, used).train(table.training)
             return True
     return False

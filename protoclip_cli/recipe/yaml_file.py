@@ -49,14 +49,15 @@ def read_yaml(text: str, where: str) -> Document:
     """
     try:
         node = yaml.compose(text, Loader=_Loader)
-        twice = list(_duplicates(node)) if node else []
         tree = yaml.load(text, Loader=_Loader)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f"{where}:{mark.line + 1}" if mark else where
         problem = getattr(error, "problem", None) or str(error).splitlines()[0]
         raise RecipeError(f"{place}: not valid YAML: {problem}") from None
-    if twice:
+    if node and (line := _inside_itself(node)):
+        raise RecipeError(f"{where}:{line}: not valid YAML: a value that stands inside itself")
+    if twice := list(_duplicates(node)) if node else []:
         listed = "\n".join(f"  {where}:{line}: the key '{key}' stands twice" for key, line in twice)
         raise RecipeError(f"{where} has keys that stand twice\n{listed}", hint="keep one of each")
     return Document(tree, dict(_lines(node, ())) if node else {})
@@ -65,6 +66,17 @@ def read_yaml(text: str, where: str) -> Document:
 def read_value(text: str) -> Any:
     """Parse one value, as after `--set key=`."""
     return yaml.load(text, Loader=_Loader)
+
+
+def _inside_itself(node: yaml.Node, above: tuple[yaml.Node, ...] = ()) -> int | None:
+    """The line of a value that an alias puts into itself, which nobody could read to the end."""
+    if any(node is other for other in above):
+        return int(node.start_mark.line) + 1
+    children = node.value if isinstance(node, yaml.SequenceNode) else []
+    if isinstance(node, yaml.MappingNode):
+        children = [value for _, value in node.value]
+    found = (_inside_itself(child, (*above, node)) for child in children)
+    return next((line for line in found if line), None)
 
 
 def _duplicates(node: yaml.Node) -> Iterator[tuple[str, int]]:

@@ -14,16 +14,27 @@ Row = dict[str, Any]
 
 
 def append_lines(path: Path, rows: Iterable[Row]) -> None:
-    """Append rows in one write."""
+    """Append rows in one write, on a line of their own even if a crash has cut the last line off."""
     text = "".join(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows)
     if not text:
         return
     with disk_errors(f"writing {path}"):
-        handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
         try:
-            os.write(handle, text.encode())
+            content = text.encode()
+            if _ends_amid_a_line(handle):
+                content = b"\n" + content
+            while content:
+                content = content[os.write(handle, content) :]
         finally:
             os.close(handle)
+
+
+def _ends_amid_a_line(handle: int) -> bool:
+    if not os.fstat(handle).st_size:
+        return False
+    os.lseek(handle, -1, os.SEEK_END)
+    return os.read(handle, 1) != b"\n"
 
 
 def read_lines(path: Path) -> Iterator[Row]:

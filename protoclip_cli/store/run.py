@@ -23,6 +23,11 @@ def safe_name(name: str) -> str:
     return re.sub(r"_{2,}", "_", _UNSAFE.sub("_", name)).strip("._") or "run"
 
 
+def _is_content(path: Path) -> bool:
+    """Whether a path is more than what a crash at the very start of a run leaves."""
+    return not path.is_dir() and path.name != ".recipe.yaml.tmp"
+
+
 @dataclass(frozen=True, slots=True)
 class RunFolder:
     """Paths and files of one run."""
@@ -60,6 +65,11 @@ class RunFolder:
         return self.path / "events.jsonl"
 
     @property
+    def status(self) -> Path:
+        """Where the run is and how it ended."""
+        return self.path / "status.json"
+
+    @property
     def exists(self) -> bool:
         """Whether a run lives here."""
         return self.recipe.is_file()
@@ -72,7 +82,7 @@ class RunFolder:
         """
         if self.path.exists() and not self.path.is_dir():
             raise UsageError(f"{self.path} is a file", hint="choose another folder with --run")
-        if not self.exists and self.path.is_dir() and any(self.path.iterdir()):
+        if not self.exists and self.path.is_dir() and any(map(_is_content, self.path.rglob("*"))):
             raise UsageError(
                 f"{self.path} has files in it but no recipe.yaml, so it is not a run",
                 hint="choose another folder with --run",
@@ -83,12 +93,11 @@ class RunFolder:
 
     def write_status(self, **fields: Any) -> None:
         """Say where the run is, for those who look from outside."""
-        write_json(self.path / "status.json", fields)
+        write_json(self.status, fields)
 
     def read_status(self) -> dict[str, Any]:
         """Where the run is, or nothing if it never said."""
-        path = self.path / "status.json"
-        return dict(read_json(path)) if path.is_file() else {}
+        return dict(read_json(self.status)) if self.status.is_file() else {}
 
     def add_event(self, kind: str, **fields: Any) -> None:
         """Append to `events.jsonl`."""
@@ -103,8 +112,8 @@ class RunFolder:
         """
 
         def until(row: Row) -> bool:
-            return int(row.get("step", 0)) <= step
+            return int(row.get("step") or 0) <= step
 
         for path in (self.metrics, self.timings, self.events):
             keep_lines(path, until)
-        keep_lines(self.scores, until if evaluated else lambda row: int(row.get("step", 0)) < step)
+        keep_lines(self.scores, until if evaluated else lambda row: int(row.get("step") or 0) < step)

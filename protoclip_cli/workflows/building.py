@@ -117,7 +117,8 @@ def build_reader(recipe: TrainRecipe, source: PairSource, tokens: TokenTable, to
 
 
 def loader_workers(recipe: TrainRecipe, source: PairSource) -> int:
-    """Loader processes of this process: one a core, none where reading costs nothing."""
+    """Loader processes of this process: one a core; one at most where only views cost something."""
     if recipe.batch.workers != "auto":
         return recipe.batch.workers
-    return 0 if source.in_memory else min(available_cores(), max(1, recipe.batch.size // world()))
+    cores = available_cores()
+    return min(1, cores - 1) if source.in_memory else min(cores, max(1, recipe.batch.size // world()))

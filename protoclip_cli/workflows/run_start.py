@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from protoclip_cli.compute.processes import from_main, is_main, world
-from protoclip_cli.core.errors import DataError, ProtoclipError, UsageError
+from protoclip_cli.core import errors
+from protoclip_cli.core.errors import ProtoclipError, UsageError
 from protoclip_cli.recipe.load import difference, load_recipe, save_recipe
 from protoclip_cli.recipe.train import TrainRecipe
 from protoclip_cli.store.checkpoints import Checkpoint, last_good
@@ -46,8 +47,8 @@ def begin(
             answer = {"error": type(error).__name__, "message": str(error), "hint": error.hint}
     answer = from_main(answer)
     if "error" in answer:
-        kinds: dict[str, type[ProtoclipError]] = {"UsageError": UsageError, "DataError": DataError}
-        raise kinds.get(answer["error"], ProtoclipError)(answer["message"], hint=answer["hint"])
+        kind: type[ProtoclipError] = getattr(errors, answer["error"], ProtoclipError)
+        raise kind(answer["message"], hint=answer["hint"])
     return None if answer["step"] is None else Checkpoint(folder.checkpoints / answer["step"])
 
 
@@ -55,7 +56,7 @@ def _begin(
     folder: RunFolder, recipe: TrainRecipe, *, resume: bool, allow_change: bool, note: Callable[[str], None]
 ) -> Checkpoint | None:
     folder.create()
-    if not folder.exists:
+    if not folder.exists or _failed_at_its_start(folder):
         save_recipe(recipe, folder.recipe)
         return None
     if not resume:
@@ -75,6 +76,12 @@ def _begin(
         folder.add_event("recipe_changed", changes=changes)
         save_recipe(recipe, folder.recipe)
     return last_good(folder.checkpoints, note)
+
+
+def _failed_at_its_start(folder: RunFolder) -> bool:
+    """Whether a mistake in recipe or data ended the run before its first step: there is nothing to keep."""
+    started = folder.metrics.is_file() or last_good(folder.checkpoints, lambda _: None) is not None
+    return folder.read_status().get("state") == "failed" and not started
 
 
 def _where(folder: RunFolder) -> str:

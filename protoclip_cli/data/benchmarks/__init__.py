@@ -5,7 +5,7 @@ from __future__ import annotations
 from difflib import get_close_matches
 from typing import Annotated, Any
 
-from pydantic import SerializeAsAny, WrapValidator
+from pydantic import WrapValidator
 from pydantic.functional_validators import ModelWrapValidatorHandler
 
 from protoclip_cli.core.errors import UsageError
@@ -25,7 +25,8 @@ def _parse(value: Any, handler: ModelWrapValidatorHandler[Any]) -> str | ReaderS
     return READERS.parse(value, handler)
 
 
-BenchmarkRef = Annotated[str | SerializeAsAny[ReaderSpec], WrapValidator(_parse)]
+_AnyReader: Any = READERS.any
+BenchmarkRef = Annotated[str | _AnyReader, WrapValidator(_parse)]
 """The name of a shipped benchmark, or a mapping with the `kind` of a reader."""
 
 

@@ -33,29 +33,29 @@ class GlyphView(ImageViewSpec):
 
     kind: Literal["glyphs"] = "glyphs"
     """Shape, stroke and sharpness of a glyph changed at random."""
-    rotation: float = Field(10.0, ge=0, le=180)
+    rotation: float = Field(5.0, ge=0, le=180)
     """Largest turn to either side, in degrees."""
-    shear: float = Field(0.25, ge=0, le=1)
+    shear: float = Field(0.15, ge=0, le=1)
     """Largest slant to either side: how far the top moves for its height."""
-    scale: float = Field(1.25, ge=1, le=4)
+    scale: float = Field(1.15, ge=1, le=4)
     """Largest factor a glyph grows or shrinks by."""
-    stretch: float = Field(1.25, ge=1, le=4)
+    stretch: float = Field(1.15, ge=1, le=4)
     """Largest factor between the changes of width and height."""
-    shift: float = Field(0.08, ge=0, le=1)
+    shift: float = Field(0.05, ge=0, le=1)
     """Largest move along each axis, as a share of the side."""
-    bend: float = Field(0.08, ge=0, le=1)
+    bend: float = Field(0.04, ge=0, le=1)
     """Largest bow that a straight line across the picture gets, as a share of the side."""
-    thicker: float = Field(1.5, ge=0, le=4)
+    thicker: float = Field(1.0, ge=0, le=4)
     """Largest growth of a stroke on each edge, in pixels of a picture of 32."""
-    thinner: float = Field(0.6, ge=0, le=4)
+    thinner: float = Field(0.4, ge=0, le=4)
     """Largest loss of a stroke on each edge, in pixels of a picture of 32."""
-    blur: float = Field(1.2, ge=0, le=4)
+    blur: float = Field(0.6, ge=0, le=4)
     """Largest standard deviation of the blur, in pixels of a picture of 32."""
-    coarse: float = Field(0.3, ge=0, le=1)
+    coarse: float = Field(0.15, ge=0, le=1)
     """How often a glyph is seen through a picture of a quarter to half the side."""
-    contrast: float = Field(0.3, ge=0, le=1)
+    contrast: float = Field(0.15, ge=0, le=1)
     """Largest loss of the distance between ink and paper."""
-    noise: float = Field(0.05, ge=0, le=1)
+    noise: float = Field(0.02, ge=0, le=1)
     """Largest standard deviation of the noise of the pixels, where 1 is the distance from ink to paper."""
 
     def build(self, preprocess: Preprocess) -> Glyphs:

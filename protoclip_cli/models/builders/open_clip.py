@@ -176,8 +176,12 @@ def model_config(name: str) -> dict[str, Any]:
 
 
 def _make(name: str, config: dict[str, Any], *, weights: bool, pretrained: str | None = None) -> Towers:
-    import open_clip
+    from pickle import UnpicklingError
 
+    import open_clip
+    from safetensors import SafetensorError
+
+    damaged = (EOFError, UnpicklingError, SafetensorError)
     config = deepcopy(config)
     with _quiet():
         try:
@@ -190,8 +194,8 @@ def _make(name: str, config: dict[str, Any], *, weights: bool, pretrained: str |
                 force_quick_gelu=bool(config.get("quick_gelu")),
             )
             tokenizer = open_clip.get_tokenizer(name)
-        except (RuntimeError, ValueError, OSError, KeyError) as error:
-            first = str(error).strip().splitlines()[0]
+        except (RuntimeError, ValueError, OSError, KeyError, *damaged) as error:
+            first = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise RecipeError(
                 f"open_clip could not make {name} with {pretrained or 'these'} weights: {first}",
                 hint="weights of another architecture, a damaged file, or no network for published ones?",

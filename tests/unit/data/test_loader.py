@@ -1,0 +1,172 @@
+import numpy as np
+import pytest
+import torch
+
+from protoclip_cli.core.errors import BadImage, DataError
+from protoclip_cli.core.types import Preprocess
+from protoclip_cli.data.captions import Captions
+from protoclip_cli.data.loader import ImageReader, PairReader, Request, load
+from protoclip_cli.data.pairs import PAIRS
+from protoclip_cli.data.tokens import tokenize
+from protoclip_cli.data.views import IMAGE_VIEWS
+
+
+class Broken:
+    """A source in which some images cannot be read."""
+
+    def __init__(self, source, bad, captions=None):
+        self.source, self.bad = source, frozenset(bad)
+        self.captions = captions or source.captions
+        self.in_memory, self.fingerprint = False, "broken"
+
+    def __len__(self):
+        return len(self.source)
+
+    def image(self, row, draft=None):
+        if row in self.bad:
+            raise BadImage(f"{row}.jpg: no such file")
+        return self.source.image(row, draft)
+
+
+def letters(texts, length):
+    found = torch.zeros(len(texts), length, dtype=torch.long)
+    for row, text in enumerate(texts):
+        codes = torch.tensor([ord(letter) % 50 + 1 for letter in text[:length]], dtype=torch.long)
+        found[row, : len(codes)] = codes
+    return found
+
+
+@pytest.fixture(scope="module")
+def glyphs():
+    return PAIRS.spec("glyphs")(kind="glyphs", limit=60).open()
+
+
+def reader(source, seed=0, view="glyphs"):
+    made = IMAGE_VIEWS.spec(view)(kind=view).build(Preprocess(32))
+    return PairReader(source, tokenize(source.captions, letters, 30), made, seed=seed, short_texts=True)
+
+
+def requests(world=1, rank=0, batches=3, size=12, episode=0):
+    share = size // world
+    for batch in range(batches):
+        start = batch * size + rank * share
+        positions = np.arange(start, start + share)
+        yield Request(episode, positions, positions % 60, 1, 1)
+
+
+def read(source, *, workers=0, seed=0, **where):
+    return list(load(reader(source, seed), list(requests(**where)), workers=workers, pin=False))
+
+
+def columns(fetched):
+    return [torch.cat([getattr(one.batch, name) for one in fetched]) for name in ("position", "row", "caption")]
+
+
+BAD = range(0, 60, 7)
+
+
+def test_a_bad_image_is_replaced_by_a_pair_that_can_be_read_and_listed(glyphs):
+    (one,) = read(Broken(glyphs, BAD), batches=1)
+    rows = one.batch.row.tolist()
+    assert [row for row, _ in one.bad][:1] == [0]
+    assert {0, 7} <= {row for row, _ in one.bad} <= set(BAD)
+    assert one.bad[0][1] == "0.jpg: no such file"
+    assert not set(rows) & set(BAD)
+    assert [row for place, row in enumerate(rows) if place not in (0, 7)] == [1, 2, 3, 4, 5, 6, 8, 9, 10, 11]
+    assert one.batch.caption.tolist() == rows
+    assert one.batch.position.tolist() == list(range(12))
+
+
+def test_image_and_caption_stay_a_pair_after_a_replacement(glyphs):
+    source = Broken(glyphs, BAD)
+    (one,) = read(source, batches=1)
+    exact = reader(glyphs)
+    for place, row in enumerate(one.batch.row.tolist()):
+        alone = exact[Request(0, np.array([place]), np.array([row]), 1, 1)].batch
+        assert torch.equal(one.batch.image[0][place], alone.image[0][0])
+        width = alone.text[0].shape[1]
+        assert torch.equal(one.batch.text[0][place, :width], alone.text[0][0])
+        assert not one.batch.text[0][place, width:].any()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_workers_change_nothing(workers, glyphs):
+    source = Broken(glyphs, BAD)
+    alone, together = read(source), read(source, workers=workers)
+    assert [one.bad for one in together] == [one.bad for one in alone]
+    for a, b in zip(alone, together, strict=True):
+        assert torch.equal(a.batch.row, b.batch.row)
+        assert torch.equal(a.batch.image[0], b.batch.image[0])
+        assert torch.equal(a.batch.text[0], b.batch.text[0])
+
+
+@pytest.mark.parametrize("world", [2, 3])
+def test_processes_change_nothing(world, glyphs):
+    source = Broken(glyphs, BAD)
+    whole = read(source)
+    shares = [read(source, world=world, rank=rank) for rank in range(world)]
+    for step, want in enumerate(whole):
+        parts = [share[step] for share in shares]
+        for got, wanted in zip(columns(parts), columns([want]), strict=True):
+            assert torch.equal(got, wanted)
+        assert torch.equal(torch.cat([part.batch.image[0] for part in parts]), want.batch.image[0])
+        assert [bad for part in parts for bad in part.bad] == list(want.bad)
+
+
+def test_replacements_depend_on_seed_episode_and_row_alone(glyphs):
+    source = Broken(glyphs, range(12))
+    first = read(source, batches=1)[0].batch.row.tolist()
+    assert read(source, batches=1)[0].batch.row.tolist() == first
+    assert read(source, batches=1, seed=1)[0].batch.row.tolist() != first
+    assert read(source, batches=1, episode=1)[0].batch.row.tolist() != first
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_source_without_a_good_image_is_an_error_in_words(workers, glyphs):
+    source = Broken(glyphs, range(60))
+    with pytest.raises(DataError, match=r"^row 0 and 20 replacements cannot be read; the first: 0\.jpg: no ") as e:
+        read(source, workers=workers)
+    assert "\n" not in str(e.value)
+    assert "relative ones start at the table's folder" in e.value.hint
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_bad_image_in_an_evaluation_is_an_error_in_words(workers, glyphs):
+    view = IMAGE_VIEWS.spec("eval")(kind="eval").build(Preprocess(32))
+    batches = load(ImageReader(Broken(glyphs, [3]), view), [np.arange(5)], workers=workers, pin=False)
+    with pytest.raises(BadImage, match=r"^3\.jpg: no such file$"):
+        next(batches)
+
+
+def test_of_several_captions_one_is_chosen_by_seed_episode_and_row(glyphs):
+    counts = np.arange(60) % 4 + 1
+    first = np.concatenate([[0], counts.cumsum()])
+    captions = Captions([f"c{i}" for i in range(first[-1])], first)
+    source = Broken(glyphs, [], captions)
+    rows = np.arange(60)
+
+    def choose(seed, episode):
+        return reader(source, seed).choose_captions(episode, rows)
+
+    chosen = choose(0, 0)
+    assert ((first[:-1] <= chosen) & (chosen < first[1:])).all()
+    assert (choose(0, 0) == chosen).all()
+    assert (choose(0, 1) != chosen).any()
+    assert (choose(1, 0) != chosen).any()
+    assert (reader(source).choose_captions(0, rows[::-1])[::-1] == chosen).all()
+    assert torch.cat([one.batch.caption for one in read(source)]).tolist() == chosen[:36].tolist()
+    seen = {int(choose(0, episode)[3] - first[3]) for episode in range(60)}
+    assert seen == {0, 1, 2, 3}
+
+
+def test_views_that_nobody_needs_are_not_made(glyphs):
+    one = reader(Broken(glyphs, range(60)))[Request(0, np.arange(3), np.arange(3), 0, 2)]
+    assert one.batch.image == ()
+    assert len(one.batch.text) == 2
+    assert one.bad == ()
+
+
+def test_two_views_of_an_image_differ(glyphs):
+    one = reader(glyphs)[Request(0, np.arange(3), np.arange(3), 2, 0)].batch
+    assert one.text == ()
+    assert not torch.equal(*one.image)

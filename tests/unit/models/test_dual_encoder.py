@@ -1,0 +1,66 @@
+import numpy as np
+import torch
+from PIL import Image
+from torchvision.transforms import Compose, Normalize, ToTensor
+
+from protoclip_cli.core.types import Modality
+
+
+def test_bytes_become_what_torchvision_makes_of_them(build):
+    model = build("test-flat")
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8))
+    preprocess = model.towers.preprocess
+    want = Compose([ToTensor(), Normalize(preprocess.mean, preprocess.std)])(picture)
+    given = torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None]
+    torch.testing.assert_close(model._normalise(given)[0], want, rtol=0, atol=1e-6)
+
+
+def test_channels_last_is_a_layout_and_changes_no_value(build, pixels):
+    model = build("test-flat")
+    before = model(Modality.IMAGE, pixels).embedding
+    model.prefer_channels_last()
+    torch.testing.assert_close(model(Modality.IMAGE, pixels).embedding, before)
+
+
+def test_heads_run_when_they_are_asked_for_and_each_side_has_its_own(build, pixels):
+    model = build("test-flat", heads=["proto", "local"])
+    image = model(Modality.IMAGE, pixels, ["proto"])
+    text = model(Modality.TEXT, model.towers.tokenizer(["a", "b"]), ["local", "proto"])
+    assert {name: tuple(x.shape) for name, x in image.heads.items()} == {"proto": (3, 4)}
+    assert {name: tuple(x.shape) for name, x in text.heads.items()} == {"local": (2, 4), "proto": (2, 4)}
+    assert not torch.equal(model.image_projection_heads["proto"][0].weight, model.text_projection_heads["proto"][0].weight)
+
+
+def test_every_parameter_has_one_side(build):
+    for name in ("test-flat", "test-custom"):
+        model = build(name, heads=["proto"])
+        sides = {n: model.modality_of(n) for n, _ in model.named_parameters()}
+        image = [n for n, side in sides.items() if side is Modality.IMAGE]
+        assert all("visual" in n or n.startswith("image_projection_heads") for n in image)
+        rest = [n for n, side in sides.items() if side is Modality.TEXT]
+        assert not any("visual" in n or n.startswith("image") for n in rest)
+
+
+def test_a_side_that_does_not_learn_stands_still(build, pixels):
+    model = build("test-flat", heads=["proto"]).train()
+    model.set_learning(Modality.IMAGE, False)
+    model.set_learning(Modality.TEXT, True)
+    for name, parameter in model.named_parameters():
+        side = model.modality_of(name)
+        assert parameter.requires_grad == (side is Modality.TEXT and "logit_scale" not in name), name
+    for name, module in model.named_modules():
+        if name and name not in {"towers", "towers.clip"}:  # these two hold both sides
+            assert module.training == (model.modality_of(name) is Modality.TEXT), name
+    norms = {name: buffer.clone() for name, buffer in model.named_buffers() if "visual" in name}
+    assert norms
+    model(Modality.IMAGE, pixels, ["proto"])
+    assert all(torch.equal(buffer, norms[name]) for name, buffer in model.named_buffers() if name in norms)
+
+
+def test_the_models_own_scale_never_learns(build):
+    model = build("test-flat")
+    model.set_learning(Modality.TEXT, True)
+    assert not model.towers.clip.logit_scale.requires_grad
+    model.towers.set_scale(torch.tensor(3.5))
+    assert model.towers.clip.logit_scale.item() == 3.5
+    assert model.towers.scale is None

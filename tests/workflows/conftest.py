@@ -1,0 +1,178 @@
+"""A model that trains in milliseconds, recipes for it, and what a run leaves."""
+
+import json
+import os
+import shutil
+import signal
+from contextlib import contextmanager
+from copy import deepcopy
+from pathlib import Path
+
+import open_clip
+import pytest
+import torch
+import yaml
+from safetensors.torch import save_file
+from typer.testing import CliRunner
+
+from protoclip_cli.cli.main import app
+from protoclip_cli.recipe.load import load_recipe
+from protoclip_cli.recipe.train import TrainRecipe
+from protoclip_cli.training.step import Stepper
+from protoclip_cli.workflows.train import train
+
+TINY = {
+    "embed_dim": 16,
+    "vision_cfg": {"image_size": 32, "layers": [1, 1, 1, 1], "width": 8},
+    "text_cfg": {"context_length": 24, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1},
+}
+# All that can make a difference on resume: an objective with a queue that joins, a tower that stops, norms.
+RECIPE = {
+    "name": "tiny",
+    "pairs": {"kind": "glyphs", "limit": 60},
+    "views": {"image": {"kind": "glyphs"}},
+    "model": {"kind": "open_clip", "vocabulary": "used"},
+    "towers": {"image": {"last_episode": 1}},
+    "episodes": {"count": 3},
+    "objectives": {
+        "clip": {"kind": "info_nce"},
+        "seed": {"kind": "seed", "queue": 20, "first_episode": 1, "weight": 0.5},
+    },
+    "batch": {"size": 12, "workers": 0},
+    "optimizer": {"kind": "adamw", "lr": 1e-3},
+    "schedule": {"kind": "cosine", "warmup": 3},
+    "checkpoints": {"every_steps": 4, "keep_last": 9},
+    "validation": {"pairs": {"kind": "glyphs", "split": "held_out", "limit": 24}},
+    "evaluate": {"every": 1, "tasks": {"zero_shot": {"benchmarks": ["glyphs_digits"]}}},
+}
+
+
+@pytest.fixture(autouse=True)
+def _one_thread(_same_chance_and_few_threads):
+    """The model is so small that a second thread would only wait."""
+    torch.set_num_threads(1)
+
+
+class Heard:
+    """A reporter that remembers, and calls `act` when there are scores."""
+
+    def __init__(self, act=lambda heard: None):
+        self.notes, self.warnings, self.paces, self.rows, self.act = [], [], [], [], act
+
+    def note(self, message):
+        self.notes.append(message)
+
+    def warn(self, message):
+        self.warnings.append(message)
+
+    def pace(self, pace):
+        self.paces.append(pace)
+
+    def scores(self, rows):
+        self.rows += rows
+        self.act(self)
+
+
+@pytest.fixture
+def heard():
+    return Heard
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory):
+    """A folder open_clip can load, with random weights."""
+    folder = tmp_path_factory.mktemp("tiny")
+    (folder / "configs").mkdir()
+    (folder / "configs" / "test-tiny.json").write_text(json.dumps(TINY))
+    open_clip.add_model_config(folder / "configs")
+    torch.manual_seed(0)
+    model = open_clip.create_model("test-tiny")
+    save_file(model.state_dict(), folder / "open_clip_model.safetensors")
+    config = {"model_cfg": TINY, "preprocess_cfg": {"size": 32, "mean": [0.5] * 3, "std": [0.25] * 3}}
+    (folder / "open_clip_config.json").write_text(json.dumps(config))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def recipe_file(tiny):
+    """`recipe_file(path, key=value, ...)` writes a recipe; a part given as None is left out."""
+
+    def written(path, **parts):
+        tree = deepcopy(RECIPE)
+        tree["model"]["name"] = f"local-dir:{tiny}"
+        tree |= parts
+        tree = {key: value for key, value in tree.items() if value is not None}
+        Path(path).write_text("# A test.\n" + yaml.safe_dump(tree, sort_keys=False))
+        return Path(path)
+
+    return written
+
+
+@pytest.fixture(scope="session")
+def recipe(recipe_file, tmp_path_factory):
+    """`recipe("key=value", ...)` is the recipe with overrides."""
+    path = recipe_file(tmp_path_factory.mktemp("recipe") / "r.yaml")
+    return lambda *overrides: load_recipe(path, TrainRecipe, overrides)
+
+
+@pytest.fixture(scope="session")
+def whole(recipe, tmp_path_factory):
+    """A run that nobody touched. Look, but do not write."""
+    torch.set_num_threads(1)
+    return train(recipe(), run=tmp_path_factory.mktemp("whole") / "run").run
+
+
+@pytest.fixture
+def copied(whole, tmp_path):
+    """A copy of that run to break."""
+    return shutil.copytree(whole, tmp_path / "copied", symlinks=True)
+
+
+@pytest.fixture
+def call(tmp_path, monkeypatch):
+    """`call(*arguments)` runs a command in an empty directory."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "100")
+
+    def called(*arguments):
+        done = CliRunner().invoke(app, list(map(str, arguments)), prog_name="protoclip")
+        if done.exception is not None and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        return done
+
+    return called
+
+
+@pytest.fixture
+def signal_after(monkeypatch):
+    """`signal_after(step, number)` sends this process a signal when a step has been taken."""
+
+    def arranged(last, number=signal.SIGTERM):
+        with monkeypatch.context() as patch:
+            original = Stepper.step
+
+            def step(self, batch, phase, done, rates):
+                metrics = original(self, batch, phase, done, rates)
+                if done + 1 == last:
+                    os.kill(os.getpid(), number)
+                return metrics
+
+            patch.setattr(Stepper, "step", step)
+            yield
+
+    return contextmanager(arranged)
+
+
+@pytest.fixture(scope="session")
+def outcome():
+    """`outcome(run)`: what a run must have in common with one that nobody touched."""
+
+    def found(run):
+        state = json.loads((run / "checkpoints" / "last" / "state.json").read_text())
+        scores = [json.loads(line) for line in (run / "scores.jsonl").read_text().splitlines()]
+        for row in scores:
+            del row["seconds"]
+        objectives = (run / "checkpoints" / "last" / "objectives.safetensors").read_bytes()
+        return state["model_hash"], (run / "metrics.jsonl").read_bytes(), scores, objectives
+
+    return found
