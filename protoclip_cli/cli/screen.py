@@ -25,6 +25,8 @@ class Screen:
 
     def __init__(self, *, quiet: bool = False, verbose: bool = False) -> None:
         self.console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+        if not self.console.is_terminal:
+            self.console.width = _TABLE_WIDTH
         self.quiet = quiet
         self._bar = self._make_bar() if self.console.is_terminal and not (quiet or verbose) else None
         self._task: Any = None
@@ -88,15 +90,15 @@ class Screen:
             return
         table = Table(title=None, header_style="bold")
         for title in ("probe", "benchmark", "metric"):
-            table.add_column(title)
+            table.add_column(title, no_wrap=True)
         for title in ("score", "95 %", "n"):
-            table.add_column(title, justify="right")
+            table.add_column(title, justify="right", no_wrap=True)
         for row in rows:
             interval = row["ci95"]
             bounds = f"{100 * interval[0]:.1f} to {100 * interval[1]:.1f}" if interval else ""
             names = (printable(str(row[key])) for key in ("probe", "benchmark", "metric"))
             table.add_row(*map(Text, (*names, shown(row), bounds, f"{row['n']:,}")))
-        self.console.print(table, width=None if self.console.is_terminal else _TABLE_WIDTH)
+        self.console.print(table)
 
 
 def shown(row: dict[str, Any]) -> str:

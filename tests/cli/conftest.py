@@ -15,7 +15,7 @@ def desk(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def call(desk):
+def call(desk):  # noqa: ARG001 (the working directory)
     """`call(*arguments)` runs a command; an exception that is no exit fails the test."""
 
     def called(*arguments):
@@ -41,6 +41,7 @@ batch: {size: 32}
 @pytest.fixture
 def small(desk):
     """A recipe in the working directory."""
+    assert desk == Path.cwd()
     path = Path("small.yaml")
     path.write_text(SMALL)
     return path

@@ -40,7 +40,11 @@ def test_an_error_is_a_line_a_hint_and_a_code(kind, capsys):
     [
         (KeyboardInterrupt(), 130, "interrupted\n"),
         (MemoryError(), 6, "error: the machine's memory is full\nhint: lower batch.size"),
-        (RuntimeError("CUDA out of memory. Tried"), 6, "error: the accelerator's memory is full\nhint: lower"),
+        (
+            RuntimeError("CUDA out of memory. Tried"),
+            6,
+            "error: the accelerator's memory is full\nhint: lower",
+        ),
     ],
 )
 def test_what_python_raises_has_words_too(error, code, words, capsys):
@@ -61,9 +65,7 @@ def test_debug_shows_the_traceback_of_everything(error):
 
 def test_strangers_text_is_shown_and_not_obeyed(capsys):
     end(errors.DataError("\x1b[2Ja\r\nb [bold]c[/bold] \u202e é 🐕", hint="\x07"))
-    assert capsys.readouterr().err == (
-        "error: \\x1b[2Ja\\r\nb [bold]c[/bold] \\u202e é 🐕\nhint: \\x07\n"
-    )
+    assert capsys.readouterr().err == ("error: \\x1b[2Ja\\r\nb [bold]c[/bold] \\u202e é 🐕\nhint: \\x07\n")
 
 
 def test_a_reader_that_has_gone_is_no_error(tmp_path, monkeypatch):

@@ -18,7 +18,9 @@ def test_ls_shows_every_recipe_and_what_it_is(call):
     assert done.exit_code == 0
     assert done.stderr == ""
     width = max(map(len, shipped()))
-    assert done.stdout.splitlines() == [f"{name:<{width}}  {summary(path)}" for name, path in shipped().items()]
+    assert done.stdout.splitlines() == [
+        f"{name:<{width}}  {summary(path)}" for name, path in shipped().items()
+    ]
     assert json.loads(call("recipes", "ls", "--json").stdout) == {n: summary(p) for n, p in shipped().items()}
 
 

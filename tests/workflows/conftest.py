@@ -29,7 +29,7 @@ TINY = {
 # All that can make a difference on resume: an objective with a queue that joins, a tower that stops, norms.
 RECIPE = {
     "name": "tiny",
-    "pairs": {"kind": "glyphs", "limit": 60},
+    "pairs": {"kind": "glyphs", "limit": 60, "faces": ["DejaVuSansMono"]},
     "views": {"image": {"kind": "glyphs"}},
     "model": {"kind": "open_clip", "vocabulary": "used"},
     "towers": {"image": {"last_episode": 1}},
@@ -42,7 +42,7 @@ RECIPE = {
     "optimizer": {"kind": "adamw", "lr": 1e-3},
     "schedule": {"kind": "cosine", "warmup": 3},
     "checkpoints": {"every_steps": 4, "keep_last": 9},
-    "validation": {"pairs": {"kind": "glyphs", "split": "held_out", "limit": 24}},
+    "validation": {"pairs": {"kind": "glyphs", "split": "held_out", "limit": 24, "faces": ["DejaVuSerif"]}},
     "evaluate": {"every": 1, "tasks": {"zero_shot": {"benchmarks": ["glyphs_digits"]}}},
 }
 
@@ -56,7 +56,7 @@ def _one_thread(_same_chance_and_few_threads):
 class Heard:
     """A reporter that remembers, and calls `act` when there are scores."""
 
-    def __init__(self, act=lambda heard: None):
+    def __init__(self, act=lambda _: None):
         self.notes, self.warnings, self.paces, self.rows, self.act = [], [], [], [], act
 
     def note(self, message):

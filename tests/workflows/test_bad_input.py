@@ -24,7 +24,7 @@ WILD = [
 
 
 @pytest.fixture
-def table(call):
+def table(call):  # noqa: ARG001 (an empty working directory)
     """`table(bad=..., captions=...)` writes 120 images and their table; bad ones by row, from bytes."""
 
     def written(bad=None, captions=WILD):
@@ -48,7 +48,7 @@ def table(call):
 
 
 @pytest.fixture
-def write(recipe_file, call):
+def write(recipe_file, call):  # noqa: ARG001 (an empty working directory)
     """`write(key=value, ...)` writes r.yaml: one short episode, nothing to evaluate."""
 
     def written(**parts):
@@ -80,7 +80,7 @@ REASONS = {
     41: "not an image",
     60: "cannot be decoded",
     77: "300 x 300 is more than 80,000 pixels",
-    99: "cannot be decoded",
+    99: "not an image",
 }
 
 
@@ -115,7 +115,9 @@ def test_too_many_bad_images_stop_the_run(table, write, call):
     assert done.exit_code == 4
     assert done.stdout == ""
     error, hint = done.stderr.splitlines()[-2:]
-    assert "images could not be read, more than pairs.max_bad_fraction = 0.1 allows; one of them: data/" in error
+    assert (
+        "images could not be read, more than pairs.max_bad_fraction = 0.1 allows; one of them: data/" in error
+    )
     assert error.startswith("error: ")
     assert error.endswith(".png: no such file")
     assert hint == "hint: repair or drop them (events.jsonl lists all), or raise pairs.max_bad_fraction"
@@ -124,7 +126,11 @@ def test_too_many_bad_images_stop_the_run(table, write, call):
 
 
 TABLES = {
-    "missing": (None, "there is no table at data/t.tsv", "set `path` to a .tsv, .csv, .parquet or .jsonl file"),
+    "missing": (
+        None,
+        "there is no table at data/t.tsv",
+        "set `path` to a .tsv, .csv, .parquet or .jsonl file",
+    ),
     "empty": ("", "data/t.tsv is empty", "a table has one line of column names and then its rows"),
     "header only": ("filepath\ttitle\n", "data/t.tsv has no rows", "a table has one line of column names"),
     "wrong columns": (
@@ -217,7 +223,9 @@ def test_a_model_that_is_not_finite_has_no_scores(tiny, call):
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_is_in_no_checkpoint(write, call):
-    recipe = write(optimizer={"kind": "adamw", "lr": 1e30}, schedule={"kind": "constant"}, checkpoints={"every_steps": 1})
+    recipe = write(
+        optimizer={"kind": "adamw", "lr": 1e30}, schedule={"kind": "constant"}, checkpoints={"every_steps": 1}
+    )
     done = call("train", recipe, "-q")
     assert done.exit_code == 1
     assert "is not finite (NaN or Inf), so training stopped" in done.stderr
@@ -282,7 +290,7 @@ def test_a_batch_larger_than_an_episode(write, call):
 
 
 def test_a_tracker_that_is_not_installed(write, call, monkeypatch):
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     done = call("train", write(trackers=["wandb"]), "-q")
     assert done.exit_code == 5
     assert done.stderr == "error: the tracker wandb is not installed\nhint: pip install 'protoclip[wandb]'\n"
@@ -298,13 +306,43 @@ def test_a_precision_the_device_does_not_have(write, call):
 
 EVALUATIONS = [
     (("--ckpt", "nowhere"), 4, "there is no folder nowhere", "there are no runs in this directory"),
-    (("--ckpt", "data"), 4, "data is neither a run (no recipe.yaml), a checkpoint", "name a folder under runs/"),
-    (("--ckpt", "RUN", "--tasks", "zero_sho"), 2, "unknown kind 'zero_sho'; did you mean 'zero_shot'?", "probes: "),
-    (("--ckpt", "RUN", "--benchmarks", "glyph_digits"), 2, "unknown benchmark 'glyph_digits'; did you mean", ""),
+    (
+        ("--ckpt", "data"),
+        4,
+        "data is neither a run (no recipe.yaml), a checkpoint",
+        "name a folder under runs/",
+    ),
+    (
+        ("--ckpt", "RUN", "--tasks", "zero_sho"),
+        2,
+        "unknown kind 'zero_sho'; did you mean 'zero_shot'?",
+        "probes: ",
+    ),
+    (
+        ("--ckpt", "RUN", "--benchmarks", "glyph_digits"),
+        2,
+        "unknown benchmark 'glyph_digits'; did you mean",
+        "",
+    ),
     (("--ckpt", "RUN", "--tasks", "no.yaml"), 3, "there is no file no.yaml", ""),
-    (("--ckpt", "RUN", "--set", "seed=1"), 2, "--set changes a recipe, and --tasks names none", "use --tasks"),
-    (("--ckpt", "RUN", "--tasks", "retrieval", "--data", "gone"), 4, "nothing could be evaluated", "the notes"),
-    (("--ckpt", "RUN", "--tasks", "evaluate/glyphs", "--data", "data"), 2, "a recipe of tasks names its", "leave"),
+    (
+        ("--ckpt", "RUN", "--set", "seed=1"),
+        2,
+        "--set changes a recipe, and --tasks names none",
+        "use --tasks",
+    ),
+    (
+        ("--ckpt", "RUN", "--tasks", "retrieval", "--data", "gone"),
+        4,
+        "nothing could be evaluated",
+        "the notes",
+    ),
+    (
+        ("--ckpt", "RUN", "--tasks", "evaluate/glyphs", "--data", "data"),
+        2,
+        "a recipe of tasks names its",
+        "leave",
+    ),
 ]
 
 
@@ -348,7 +386,14 @@ def test_a_damaged_checkpoint_is_not_evaluated(copied, call):
 def test_words_of_strangers_are_no_markup(capsys):
     screen = Screen()
     screen.note("[bold]a[/bold] [/] \x1b[31m \x07")
-    row = {"probe": "[b]", "benchmark": "tea[glove]\x1b", "metric": "top1", "value": 0.5, "ci95": None, "n": 3}
+    row = {
+        "probe": "[b]",
+        "benchmark": "tea[glove]\x1b",
+        "metric": "top1",
+        "value": 0.5,
+        "ci95": None,
+        "n": 3,
+    }
     screen.scores([row])
     screen.table([row])
     said = capsys.readouterr()

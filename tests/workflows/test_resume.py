@@ -29,7 +29,10 @@ def events(run):
 @pytest.mark.parametrize("step", [1, 4, 7, 15])
 def test_stopped_after_any_step(step, recipe, whole, outcome, signal_after, tmp_path):
     run = tmp_path / "run"
-    with signal_after(step), pytest.raises(Stopped, match=rf"SIGTERM after step {step} of 15; everything") as e:
+    with (
+        signal_after(step),
+        pytest.raises(Stopped, match=rf"SIGTERM after step {step} of 15; everything") as e,
+    ):
         train(recipe(), run=run)
     assert e.value.exit_code == 75
     assert "--resume" in e.value.hint
@@ -82,7 +85,7 @@ def test_a_crash_without_a_word(recipe, whole, outcome, tmp_path, monkeypatch):
         raise RuntimeError("power")
 
     with monkeypatch.context() as patch:
-        patch.setattr(saving, "prune", lambda folder, last, keep: crash() if len(list_checkpoints(folder)) > 2 else 0)
+        patch.setattr(saving, "prune", lambda folder, *_: crash() if len(list_checkpoints(folder)) > 2 else 0)
         with pytest.raises(RuntimeError, match="power"):
             train(recipe(), run=run)
     assert status(run)["state"] == "failed"
@@ -107,7 +110,9 @@ def test_killed(recipe_file, recipe, whole, outcome, tmp_path):
     assert outcome(run) == outcome(whole)
 
 
-def test_a_damaged_checkpoint_costs_the_steps_since_the_one_before(recipe, whole, outcome, heard, signal_after, tmp_path):
+def test_a_damaged_checkpoint_costs_the_steps_since_the_one_before(
+    recipe, whole, outcome, heard, signal_after, tmp_path
+):
     run = tmp_path / "run"
     with signal_after(9), pytest.raises(Stopped):
         train(recipe(), run=run)
@@ -120,7 +125,9 @@ def test_a_damaged_checkpoint_costs_the_steps_since_the_one_before(recipe, whole
     assert outcome(run) == outcome(whole)
 
 
-def test_a_full_disk_costs_the_steps_since_the_checkpoint_before(recipe, whole, outcome, tmp_path, monkeypatch):
+def test_a_full_disk_costs_the_steps_since_the_checkpoint_before(
+    recipe, whole, outcome, tmp_path, monkeypatch
+):
     run, real = tmp_path / "run", saving.torch.save
 
     def full(state, path):
@@ -131,7 +138,7 @@ def test_a_full_disk_costs_the_steps_since_the_checkpoint_before(recipe, whole, 
 
     with monkeypatch.context() as patch:
         patch.setattr(saving.torch, "save", full)
-        with pytest.raises(ResourceError, match="the disk is full while saving .*step_8") as e:
+        with pytest.raises(ResourceError, match=r"the disk is full while saving .*step_8") as e:
             train(recipe(), run=run)
     assert e.value.exit_code == status(run)["exit"] == 6
     assert "what was saved before is intact" in e.value.hint
@@ -142,12 +149,12 @@ def test_a_full_disk_costs_the_steps_since_the_checkpoint_before(recipe, whole, 
     assert outcome(run) == outcome(whole)
 
 
-def test_a_finished_run_is_left_as_it_is(recipe, whole, heard, tmp_path):
+def test_a_finished_run_is_left_as_it_is(recipe, whole, heard):
     def look(folder):
         return {
             str(path.relative_to(folder)): path.stat().st_mtime_ns
             for path in folder.rglob("*")
-            if path.is_file() and path.name not in {"status.json"} and "logs" not in path.parts
+            if path.is_file() and path.name != "status.json" and "logs" not in path.parts
         }
 
     before, reporter = look(whole), heard()

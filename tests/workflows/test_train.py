@@ -145,10 +145,18 @@ def values(scores):
 
 
 def test_a_run_and_its_checkpoints_evaluate_to_what_training_found(quick, monkeypatch):
-    in_training = values(s for s in read_scores((quick / "scores.jsonl").read_text().splitlines()) if s.probe == "zero_shot")
+    in_training = values(
+        s for s in read_scores((quick / "scores.jsonl").read_text().splitlines()) if s.probe == "zero_shot"
+    )
     before = len(rows(quick / "scores.jsonl"))
     monkeypatch.chdir(quick.parents[1])
-    ways = ["runs/quick_1", "quick_1", str(quick), "runs/quick_1/checkpoints/last", "runs/quick_1/checkpoints/step_32"]
+    ways = [
+        "runs/quick_1",
+        "quick_1",
+        str(quick),
+        "runs/quick_1/checkpoints/last",
+        "runs/quick_1/checkpoints/step_32",
+    ]
     for way in ways:
         found = evaluate(way, probes())
         assert values(found) == in_training
@@ -186,7 +194,9 @@ def test_an_objective_joins_and_a_tower_stops(whole):
     saved = [load_file(whole / f"checkpoints/step_{step}/model.safetensors") for step in (5, 10, 12, 15)]
     image = [name for name in saved[0] if name.startswith("visual")]
     assert any("running_mean" in name for name in image)
-    assert not any(torch.equal(saved[0][name], saved[1][name]) for name in image if name.endswith("conv1.weight"))
+    assert not any(
+        torch.equal(saved[0][name], saved[1][name]) for name in image if name.endswith("conv1.weight")
+    )
     for later in saved[2:]:
         assert all(torch.equal(later[name], saved[1][name]) for name in image)
     text = "transformer.resblocks.0.mlp.c_fc.weight"

@@ -1,5 +1,5 @@
 import pytest
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from protoclip_cli.core.spec import Spec
 
@@ -12,7 +12,7 @@ class Inner(Spec):
 class Outer(Spec):
     size: int
     inner: Inner = Inner()
-    names: list[str] = []
+    names: list[str] = Field(default_factory=list)
 
 
 def messages(value):

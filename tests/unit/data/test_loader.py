@@ -59,7 +59,9 @@ def read(source, *, workers=0, seed=0, **where):
 
 
 def columns(fetched):
-    return [torch.cat([getattr(one.batch, name) for one in fetched]) for name in ("position", "row", "caption")]
+    return [
+        torch.cat([getattr(one.batch, name) for one in fetched]) for name in ("position", "row", "caption")
+    ]
 
 
 BAD = range(0, 60, 7)
@@ -124,7 +126,9 @@ def test_replacements_depend_on_seed_episode_and_row_alone(glyphs):
 @pytest.mark.parametrize("workers", [0, 1])
 def test_a_source_without_a_good_image_is_an_error_in_words(workers, glyphs):
     source = Broken(glyphs, range(60))
-    with pytest.raises(DataError, match=r"^row 0 and 20 replacements cannot be read; the first: 0\.jpg: no ") as e:
+    with pytest.raises(
+        DataError, match=r"^row 0 and 20 replacements cannot be read; the first: 0\.jpg: no "
+    ) as e:
         read(source, workers=workers)
     assert "\n" not in str(e.value)
     assert "relative ones start at the table's folder" in e.value.hint

@@ -40,7 +40,7 @@ def registered(tmp_path_factory):
 
 
 @pytest.fixture
-def build(registered):
+def build(registered):  # noqa: ARG001 (open_clip must know the names)
     """`build(name)` makes a dual encoder in evaluation mode."""
 
     def built(name, heads=(), **fields):
@@ -59,4 +59,9 @@ def pixels():
 
 @pytest.fixture
 def captions():
-    return ["a dog", "", "two dogs and one very long caption that will not fit into sixteen tokens at all", "é"]
+    return [
+        "a dog",
+        "",
+        "two dogs and one very long caption that will not fit into sixteen tokens at all",
+        "é",
+    ]

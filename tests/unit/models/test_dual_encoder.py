@@ -28,7 +28,9 @@ def test_heads_run_when_they_are_asked_for_and_each_side_has_its_own(build, pixe
     text = model(Modality.TEXT, model.towers.tokenizer(["a", "b"]), ["local", "proto"])
     assert {name: tuple(x.shape) for name, x in image.heads.items()} == {"proto": (3, 4)}
     assert {name: tuple(x.shape) for name, x in text.heads.items()} == {"local": (2, 4), "proto": (2, 4)}
-    assert not torch.equal(model.image_projection_heads["proto"][0].weight, model.text_projection_heads["proto"][0].weight)
+    assert not torch.equal(
+        model.image_projection_heads["proto"][0].weight, model.text_projection_heads["proto"][0].weight
+    )
 
 
 def test_every_parameter_has_one_side(build):

@@ -89,7 +89,7 @@ def torch_full_disk(path):
 @pytest.mark.parametrize("writer", [full_disk, torch_full_disk])
 def test_a_full_disk_leaves_the_checkpoint_before_and_no_rubbish(writer, tmp_path, notes):
     save(tmp_path, 3)
-    with pytest.raises(ResourceError, match="the disk is full while saving .*step_5") as caught:
+    with pytest.raises(ResourceError, match=r"the disk is full while saving .*step_5") as caught:
         save_checkpoint(tmp_path, 5, {"a.bin": lambda p: p.write_bytes(b"x"), "b.bin": writer}, {})
     assert caught.value.exit_code == 6
     assert names(tmp_path) == ["last", "step_3"]
@@ -104,7 +104,7 @@ def test_a_full_disk_while_saving_a_step_again_leaves_its_first_checkpoint(tmp_p
 
 
 def test_a_bug_in_a_writer_keeps_its_name(tmp_path):
-    def bug(path):
+    def bug(_):
         raise RuntimeError("shapes differ")
 
     with pytest.raises(RuntimeError, match="shapes differ"):
@@ -135,7 +135,7 @@ def test_pruning_keeps_the_newest_and_what_it_should(tmp_path):
         save(tmp_path, step)
     prune(tmp_path, 2, lambda step: step % 3 == 0)
     assert [c.step for c in list_checkpoints(tmp_path)] == [3, 6, 7]
-    prune(tmp_path, 2, lambda step: False)
+    prune(tmp_path, 2, lambda _: False)
     assert [c.step for c in list_checkpoints(tmp_path)] == [6, 7]
     assert Checkpoint(tmp_path / "last").step == 7
 

@@ -28,7 +28,7 @@ def test_a_full_disk_leaves_what_was_there(number, tmp_path, monkeypatch):
     path = tmp_path / "a.txt"
     files.write_text(path, "before")
     monkeypatch.setattr(os, "fsync", failing(number))
-    with pytest.raises(ResourceError, match="the disk is full while writing .*a.txt") as caught:
+    with pytest.raises(ResourceError, match=r"the disk is full while writing .*a\.txt") as caught:
         files.write_text(path, "after")
     assert caught.value.exit_code == 6
     assert "--resume" in caught.value.hint

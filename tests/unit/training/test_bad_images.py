@@ -11,7 +11,9 @@ from protoclip_cli.training.bad_images import BadImages
 
 def fetched(rows, bad):
     place = torch.arange(rows)
-    return Fetched(Batch(place, place, place, (), ()), tuple((row, f"{row}.jpg: no such file") for row in bad))
+    return Fetched(
+        Batch(place, place, place, (), ()), tuple((row, f"{row}.jpg: no such file") for row in bad)
+    )
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@ from contextlib import nullcontext
 
 import pytest
 import torch
-from torch import nn
 
 from protoclip_cli.compute.randomness import key
 from protoclip_cli.core.types import Modality
@@ -132,8 +131,6 @@ def test_an_objective_that_is_not_active_keeps_every_bit(make_learner, make_batc
     learner.enter(phase)
     one.step(make_batch(), phase, 1, MOVING)
     assert learner.objectives["late"].log_scale.item() != before
-
-
 
 
 @pytest.mark.parametrize("accumulate", [1, 4])
