@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from hypothesis.configuration import set_hypothesis_home_dir
 
-# As the command line does, before anything loads torch: spinning threads and busy machines do not go together.
+# As the command line does, before anything loads torch: spinning threads and busy machines go badly together.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 # A folder of hypothesis in the root ends the next run of pytest with its warning.

@@ -1,4 +1,4 @@
-"""Training on CUDA: every precision learns, and deterministic runs continue exactly. Skipped without a GPU."""
+"""Training on CUDA: every precision learns, deterministic runs continue exactly. Skipped without a GPU."""
 
 import os
 import signal

@@ -213,14 +213,24 @@ def test_the_same_recipe_is_the_same_run(whole, recipe, outcome, tmp_path):
     assert outcome(other)[0] != outcome(whole)[0]
 
 
-def test_accumulation_changes_no_loss_without_norms_and_no_shape_with_them(recipe, whole, tmp_path):
-    parts = train(recipe("batch.accumulate=2", "episodes.count=1"), run=tmp_path / "run").run
-    first, want = rows(parts / "metrics.jsonl")[0], rows(whole / "metrics.jsonl")[0]
-    assert first.keys() == want.keys()
-    assert abs(first["loss"] - want["loss"]) < 0.5
-
-
-def test_bf16_in_one_process_does_not_hinder_fp32_after_it(recipe, tmp_path, tiny):
-    report = train(recipe("compute.precision=bf16", "episodes.count=1"), run=tmp_path / "half")
-    assert report.step == 5
-    assert evaluate(str(tiny), probes())
+def test_accumulation_without_norms_changes_nothing(recipe, tmp_path):
+    model = {
+        "embed_dim": 16,
+        "text_cfg": {"context_length": 24, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1},
+        "vision_cfg": {"image_size": 32, "layers": 1, "width": 16, "head_width": 8, "patch_size": 8},
+    }
+    path = tmp_path / "vit.json"
+    path.write_text(json.dumps(model))
+    whole, parts = (
+        rows(
+            train(
+                recipe(f"model.name={path}", f"batch.accumulate={count}", "episodes.count=1"),
+                run=tmp_path / f"run_{count}",
+            ).run
+            / "metrics.jsonl"
+        )
+        for count in (1, 3)
+    )
+    assert [row["step"] for row in parts] == [row["step"] for row in whole]
+    for part, want in zip(parts, whole, strict=True):
+        assert part == pytest.approx(want, rel=1e-4)
