@@ -9,7 +9,7 @@ def main() -> None:
     """Run the command line."""
     # Before torch loads its thread library: threads that spin long while they wait make training many times
     # slower as soon as anything else wants a core, and gain little when nothing does.
-    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+    os.environ.setdefault("GOMP_SPINCOUNT", "20000")
     from protoclip_cli.cli.main import app
 
     app(prog_name="protoclip")

@@ -15,7 +15,7 @@ import pytest
 from hypothesis.configuration import set_hypothesis_home_dir
 
 # As the command line does, before anything loads torch: spinning threads and busy machines go badly together.
-os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+os.environ.setdefault("GOMP_SPINCOUNT", "20000")
 
 # A folder of hypothesis in the root ends the next run of pytest with its warning.
 set_hypothesis_home_dir(Path(tempfile.gettempdir()) / "protoclip_hypothesis")
