@@ -41,13 +41,13 @@ RECIPE = {
 def start(recipe: Path, run: Path, processes: int) -> subprocess.Popen[bytes]:
     """A training process, in a process group of its own."""
     if processes > 1:
-        head = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
+        launcher = ["torch.distributed.run", "--standalone", "--nproc-per-node", str(processes), "-m", "--"]
     else:
-        head = []
+        launcher = []  # "--": torchrun takes --run for one of its own options otherwise
     command = [
         sys.executable,
-        *head,
         "-m",
+        *launcher,
         "protoclip_cli",
         "train",
         str(recipe),
