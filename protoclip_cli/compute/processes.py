@@ -115,6 +115,15 @@ def mean_over_processes(values: Tensor) -> Tensor:
     return total / world()
 
 
+def sum_over_processes(values: Tensor) -> Tensor:
+    """The sum of a tensor over processes; no gradients."""
+    if world() == 1:
+        return values
+    total = values.detach().clone()
+    dist.all_reduce(total)
+    return total
+
+
 def mean_gradients(parameters: Iterable[torch.nn.Parameter]) -> None:
     """Replace each gradient by its mean over processes.
 

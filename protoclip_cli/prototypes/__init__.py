@@ -1,0 +1,1 @@
+"""Clustering an episode, and carrying its clusters from one modality to the other."""
