@@ -48,6 +48,24 @@ class Needs:
         views = {"image": self.image_views, "text": self.text_views}
         return frozenset(name for name, count in views.items() if count)
 
+    @property
+    def clustered(self) -> frozenset[str]:
+        """Which features are clustered.
+
+        >>> sorted(Needs(prototypes=frozenset({"image<-text", "teacher"})).clustered)
+        ['teacher', 'text']
+        """
+        return frozenset(name.rpartition("<-")[2] for name in self.prototypes)
+
+    @property
+    def looked_at(self) -> frozenset[str]:
+        """Which features an episode must be looked at for: those clustered or averaged over clusters.
+
+        >>> sorted(Needs(prototypes=frozenset({"image<-text", "teacher"})).looked_at)
+        ['image', 'teacher', 'text']
+        """
+        return frozenset(part for name in self.prototypes for part in name.split("<-"))
+
 
 def merge(needs: Iterable[Needs]) -> Needs:
     """Merge the needs of several objectives."""

@@ -5,7 +5,8 @@ Dimensions, used in every docstring of this package:
     b  rows of this process in the step          D  width of an embedding
     B  rows of all processes in the step         P  width of a head's projection
     E  rows in the episode                       T  width of a teacher feature
-    N  rows in the data set                      L  tokens of a text
+    N  rows in the data set                      S  width of the features that were clustered
+    K  prototypes that have members              L  tokens of a text
     H, W  height and width of an image in pixels
 """
 
@@ -55,6 +56,8 @@ class Batch:
     """One tensor per view, each (b, L), long, padded to the longest text of the batch."""
     labels: Tensor | None = None
     """(b,), long."""
+    clean: Tensor | None = None
+    """(b, 3, H, W), uint8. The images as evaluation sees them, where a look at them was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,21 @@ class Features:
     """(B, D), any length."""
     heads: Mapping[str, Tensor] = field(default_factory=dict)
     """Projections by head name, each (B, P), any length."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prototypes:
+    """What the rows of a step are drawn to: one of the boards of an episode, as the step sees it.
+
+    Only clusters with members are here, so all of them may stand in a softmax.
+    """
+
+    centroids: Tensor
+    """(K, P), in the space of the student."""
+    labels: Tensor
+    """(B,), long. The cluster of each row."""
+    source: Tensor
+    """(K, S), the same clusters in the space they were found in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +98,8 @@ class StepInputs:
     own: slice
     teacher: Tensor | None = None
     """(B, T)."""
+    prototypes: Mapping[str, Prototypes] = field(default_factory=dict)
+    """By name: `text`, or `image<-text` for those of texts moved into the space of images."""
     labels: Tensor | None = None
     """(B,), long."""
 

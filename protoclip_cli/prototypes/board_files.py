@@ -1,0 +1,68 @@
+"""The prototypes of a run on disk: one file an episode, kept while a checkpoint refers to it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from protoclip_cli.compute.processes import from_main, is_main
+from protoclip_cli.core.errors import DataError
+from protoclip_cli.prototypes.board import Board
+from protoclip_cli.store.files import digest_file, disk_errors, flush_file, flush_folder
+
+_NAME = re.compile(r"episode_(\d+)\.safetensors")
+
+
+@dataclass(frozen=True, slots=True)
+class BoardFiles:
+    """The folder `prototypes/` of a run."""
+
+    folder: Path
+
+    def path(self, episode: int) -> Path:
+        """Where the prototypes of an episode are."""
+        return self.folder / f"episode_{episode}.safetensors"
+
+    def save(self, board: Board, episode: int) -> str:
+        """Write prototypes, whole or not at all. The first process writes; all get the file's digest.
+
+        Raises:
+            ResourceError: the disk is full.
+        """
+        digest = ""
+        if is_main():
+            place = self.path(episode)
+            beside = place.with_name(f".{place.name}.tmp")
+            with disk_errors(f"saving {place}"):
+                self.folder.mkdir(parents=True, exist_ok=True)
+                board.save(beside)
+                flush_file(beside)
+                digest = digest_file(beside)
+                beside.replace(place)
+                flush_folder(self.folder)
+        return str(from_main(digest))
+
+    def load(self, episode: int, digest: str) -> Board:
+        """Read prototypes.
+
+        Raises:
+            DataError: they are not those that were saved.
+        """
+        path = self.path(episode)
+        if not path.is_file() or digest_file(path) != digest:
+            state = "missing" if not path.is_file() else "not what was saved"
+            raise DataError(
+                f"{path} is {state}; a checkpoint inside this episode needs it",
+                hint="delete the checkpoints of this episode to go back to the one before",
+            )
+        return Board.load(path)
+
+    def prune(self, in_use: set[int]) -> None:
+        """Delete the prototypes that no checkpoint refers to, and what a crash left behind."""
+        if not self.folder.is_dir():
+            return
+        for path in self.folder.iterdir():
+            match = _NAME.fullmatch(path.name)
+            if path.name.endswith(".tmp") or (match and int(match[1]) not in in_use):
+                path.unlink(missing_ok=True)
