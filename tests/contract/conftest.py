@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from protoclip_cli.core.needs import Needs
-from protoclip_cli.core.types import Features, StepInputs
+from protoclip_cli.core.types import Features, Prototypes, StepInputs
 
 
 @pytest.fixture
@@ -30,11 +30,16 @@ def step_inputs() -> Callable[..., StepInputs]:
                 Features(some(), {head: some(8) for head in sorted(needs.heads)}) for _ in range(views)
             )
 
+        def board() -> Prototypes:
+            centroids, source = (torch.randn(4, columns, generator=chance).to(dtype) for columns in (8, 5))
+            return Prototypes(centroids, torch.arange(rows) % 4, source)
+
         return StepInputs(
             image=side(needs.image_views),
             text=side(needs.text_views),
             own=own or slice(0, rows),
             teacher=some().detach() if needs.teacher else None,
+            prototypes={name: board() for name in sorted(needs.prototypes)},
             labels=torch.arange(rows) % 3 if needs.labels else None,
         )
 

@@ -9,8 +9,15 @@ import torch
 from protoclip_cli.core.types import Outcome
 from protoclip_cli.objectives import OBJECTIVES
 
+REQUIRED = {"prototype_contrast": {"student": "image", "source": "text"}}
 VARIANTS = {
     "info_nce": [{"temperature": 0.01}],
+    "prototype_contrast": [
+        {"target_temperature": 0.01},
+        {"target_temperature": 0.1, "student": "text", "source": "image"},
+        {"source": "teacher"},
+        {"back_translation": False},
+    ],
     "seed": [
         {"queue": 4},
         {"queue": 9, "teacher": "bank"},
@@ -19,7 +26,7 @@ VARIANTS = {
     ],
 }
 SPECS = [
-    OBJECTIVES.spec(kind).model_validate({"kind": kind} | settings)
+    OBJECTIVES.spec(kind).model_validate({"kind": kind} | REQUIRED.get(kind, {}) | settings)
     for kind in OBJECTIVES.kinds()
     for settings in [{}, *VARIANTS.get(kind, [])]
 ]

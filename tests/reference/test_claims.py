@@ -7,6 +7,10 @@ import pytest
 CLAIMED = [
     "protoclip_infonce*",
     "protoclip_lr*",
+    "protoclip_proto*",
+    "protoclip_total*",
+    "protoclip_head*",
+    "dist?_protoclip*",
     "openclip_clip*",
     "dist?_openclip_clip*",
     "itra_seed*",
@@ -19,9 +23,8 @@ CLAIMED = [
     "eval_retrieval*",
 ]
 LATER = [
-    *("protoclip_proto*", "protoclip_pbt*", "protoclip_total*", "protoclip_kmeans*", "protoclip_head*"),
+    *("protoclip_pbt*", "protoclip_kmeans*"),
     *(
-        "dist?_protoclip*",
         "eval_*",
         "itra_*",
         "rocket_*",

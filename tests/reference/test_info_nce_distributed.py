@@ -1,4 +1,4 @@
-"""InfoNCE over processes against the four schemes of open_clip (loss.py).
+"""InfoNCE over processes against the four schemes of open_clip (loss.py) and the two of ProtoCLIP.
 
 Ours computes the own rows against all columns and gathers with gradients, as open_clip does with local loss
 and gathered gradients. The three other schemes differ, and each difference is asserted.
@@ -50,6 +50,16 @@ def test_global_loss_with_gathered_gradients_is_the_mean_of_ours(golden, both, n
         near(image, theirs[1], 1e-8)
         near(text, theirs[2], 1e-8)
         near(scale.mean().expand_as(scale), theirs[3], 1e-8)
+
+
+def test_protoclips_schemes_are_open_clips_with_a_global_loss(golden, both, near):
+    for path in golden("dist?_protoclip_clip_gradgather?*"):
+        g, (loss, image, text, scale), theirs = both(path)
+        share = 1 if "gradgather1" in path.name else g["hp_world_size"]
+        near(loss.mean().expand_as(loss), theirs[0], 1e-7)
+        near(image / share, theirs[1])
+        near(text / share, theirs[2])
+        near(scale.mean().expand_as(scale), theirs[3])
 
 
 def test_without_gathered_gradients_features_learn_a_worldth_and_scales_all(golden, both, near):
