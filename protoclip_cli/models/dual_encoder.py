@@ -25,14 +25,23 @@ class DualEncoder(nn.Module):
         # "projection_head" is the name ProtoCLIP's decay rule knows them by.
         self.image_projection_heads = self._heads()
         self.text_projection_heads = self._heads()
+        self._start_equal()
         preprocess = towers.preprocess
         self.register_buffer("mean", torch.tensor(preprocess.mean).view(3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(preprocess.std).view(3, 1, 1), persistent=False)
         self._channels_last = False
+        self._locked: frozenset[str] = frozenset()
         self._image, self._text = towers.image, towers.text
 
     def _heads(self) -> nn.ModuleDict:
         return nn.ModuleDict({name: spec.build(self.towers.width) for name, spec in self.head_specs.items()})
+
+    def _start_equal(self) -> None:
+        """Give both heads of a name the same first weights, where their spec says so."""
+        for name, spec in self.head_specs.items():
+            if spec.shared_start:
+                start = self.image_projection_heads[name].state_dict()
+                self.text_projection_heads[name].load_state_dict(start)
 
     def forward(self, modality: Modality, view: Tensor, heads: Iterable[str] = ()) -> Features:
         """Features of one view.
@@ -68,11 +77,32 @@ class DualEncoder(nn.Module):
             return Modality.IMAGE if self.towers.is_image(rest) else Modality.TEXT
         return Modality.IMAGE if owner.startswith("image") else Modality.TEXT
 
+    def lock(self, modality: Modality, unlocked_groups: int) -> None:
+        """Let a tower never learn, but for its last groups of layers.
+
+        Raises:
+            RecipeError: the tower has no such groups.
+        """
+        locked = self.towers.locked(modality, unlocked_groups)
+        self._locked |= frozenset(f"towers.{name}" for name in locked)
+
     def set_learning(self, modality: Modality, learning: bool) -> None:
         """Let a side learn, or freeze it: no gradients, and its norms as in evaluation."""
         for name, parameter in self.named_parameters():
             if self.modality_of(name) is modality:
-                parameter.requires_grad_(learning and not name.endswith(("logit_scale", "logit_bias")))
+                learns = learning and name not in self._locked
+                parameter.requires_grad_(learns and not name.endswith(("logit_scale", "logit_bias")))
         for name, module in self.named_modules():
             if name and self.modality_of(name) is modality:
-                module.training = learning
+                module.training = learning and not self._is_locked(name)
+
+    def _is_locked(self, module: str) -> bool:
+        """Whether nothing in a module learns; one without parameters is as the module it belongs to."""
+        if not self._locked:
+            return False
+        while module:
+            inside = [name for name, _ in self.get_submodule(module).named_parameters(prefix=module)]
+            if inside:
+                return self._locked.issuperset(inside)
+            module = module.rpartition(".")[0]
+        return False

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from torch import Tensor, nn
 
-from protoclip_cli.core.types import Preprocess
+from protoclip_cli.core.types import Modality, Preprocess
 
 
 class Tokenizer(Protocol):
@@ -52,6 +52,14 @@ class Towers(nn.Module, ABC):
     @abstractmethod
     def is_image(self, name: str) -> bool:
         """Whether a parameter or module of this name belongs to the image tower."""
+
+    @abstractmethod
+    def locked(self, modality: Modality, unlocked_groups: int) -> frozenset[str]:
+        """Names of the parameters of a tower that are not in its last groups of layers.
+
+        Raises:
+            RecipeError: the tower has no such groups.
+        """
 
     @property
     @abstractmethod

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from protoclip_cli.core.errors import RecipeError
-from protoclip_cli.core.types import Preprocess
+from protoclip_cli.core.types import Modality, Preprocess
 from protoclip_cli.models.builders.base import ModelSpec
 from protoclip_cli.models.by_length import by_length
 from protoclip_cli.models.towers import Description, Tokenizer, Towers
@@ -68,6 +68,27 @@ class OpenClipTowers(Towers):
     def is_image(self, name: str) -> bool:
         """Whether a name belongs to the image tower."""
         return name.startswith("clip.visual")
+
+    def locked(self, modality: Modality, unlocked_groups: int) -> frozenset[str]:
+        """Names of parameters, by open_clip's own groups; by stages for its residual networks."""
+        if modality is Modality.IMAGE and hasattr(self.clip.visual, "attnpool"):
+            stages = ("layer1", "layer2", "layer3", "layer4", "attnpool")
+            learn = tuple(f"clip.visual.{s}." for s in stages[max(len(stages) - unlocked_groups, 0) :])
+            if unlocked_groups > len(stages):
+                learn = ("clip.visual.",)
+            own = (name for name, _ in self.named_parameters() if self.is_image(name))
+            return frozenset(name for name in own if not name.startswith(learn or ("-",)))
+        clip = deepcopy(self.clip)
+        clip.requires_grad_(True)
+        lock: Any = clip.lock_image_tower if modality is Modality.IMAGE else clip.lock_text_tower
+        try:
+            lock(unlocked_groups)
+        except (AssertionError, NotImplementedError, AttributeError):
+            raise RecipeError(
+                f"open_clip cannot lock this {modality.value} tower but for {unlocked_groups} groups",
+                hint=f"set towers.{modality.value}.unlocked_groups: 0",
+            ) from None
+        return frozenset(f"clip.{name}" for name, p in clip.named_parameters() if not p.requires_grad)
 
     @property
     def scale(self) -> Tensor | None:

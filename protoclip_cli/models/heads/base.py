@@ -13,6 +13,8 @@ class HeadSpec(Spec, ABC):
     """How a recipe writes a head. Each tower gets one of its own."""
 
     kind: str
+    shared_start: bool = True
+    """Start the image head and the text head from the same weights, as the original does."""
 
     @abstractmethod
     def build(self, width: int) -> nn.Module:
