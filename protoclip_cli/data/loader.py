@@ -32,12 +32,16 @@ class Request:
     """The rows of one process in one batch, and what chance depends on."""
 
     episode: int
+    anchor: int
+    """The episode that drew the rows. Captions and replacements of bad images depend on it, views on the other."""
     positions: NDArray[np.int64]
     """(b,), places in the episode."""
     rows: NDArray[np.int64]
     """(b,), places in the data set."""
     image_views: int
     text_views: int
+    clean: bool = False
+    """Whether the images are wanted also as evaluation sees them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,10 @@ class Fetched:
     def pin_memory(self) -> Fetched:
         """Page-lock the tensors, so that copies to the accelerator can overlap with its work."""
         return Fetched(_map(self.batch, lambda tensor: tensor.pin_memory()), self.bad)
+
+    def own_memory(self) -> Fetched:
+        """A copy outside the little memory that loader processes share with this one."""
+        return Fetched(_map(self.batch, lambda x: x.clone() if x.is_shared() else x), self.bad)
 
     def to(self, device: torch.device) -> Batch:
         """The batch on a device, copied without waiting."""
@@ -70,9 +78,16 @@ class PairReader(Dataset[Fetched]):
     """Reads the pairs of a request. Chance comes from (seed, episode, row) alone."""
 
     def __init__(
-        self, source: PairSource, tokens: TokenTable | None, view: ImageView, *, seed: int, short_texts: bool
+        self,
+        source: PairSource,
+        tokens: TokenTable | None,
+        view: ImageView,
+        clean_view: ImageView,
+        *,
+        seed: int,
+        short_texts: bool,
     ) -> None:
-        self.source, self.tokens, self.view = source, tokens, view
+        self.source, self.tokens, self.view, self.clean_view = source, tokens, view, clean_view
         self.seed, self.short_texts = seed, short_texts
 
     def __getitem__(self, request: Request) -> Fetched:
@@ -80,7 +95,7 @@ class PairReader(Dataset[Fetched]):
         images: list[Image] = []
         bad: list[tuple[int, str]] = []
         rows = request.rows.copy()
-        for place in range(len(rows) if request.image_views else 0):
+        for place in range(len(rows) if request.image_views or request.clean else 0):
             image, rows[place], failed = self._read(request, place)
             images.append(image)
             bad += failed
@@ -88,13 +103,15 @@ class PairReader(Dataset[Fetched]):
             self.view(images, self._keys(request.episode, rows, f"image view {view}"))
             for view in range(request.image_views)
         ]
-        captions = self.choose_captions(request.episode, rows)
+        clean = self.clean_view(images, self._keys(request.anchor, rows, "clean")) if request.clean else None
+        captions = self.choose_captions(request.anchor, rows)
         texts = []
         if request.text_views:
             assert self.tokens is not None
             texts = [self.tokens.rows(captions, short=self.short_texts)] * request.text_views
         position, row, caption = (torch.from_numpy(x) for x in (request.positions, rows, captions))
-        return Fetched(Batch(position, row, caption, tuple(views), tuple(texts)), tuple(bad))
+        batch = Batch(position, row, caption, tuple(views), tuple(texts), clean=clean)
+        return Fetched(batch, tuple(bad))
 
     def _keys(self, episode: int, rows: NDArray[np.int64], purpose: str) -> NDArray[np.uint64]:
         return row_keys(key(self.seed, purpose, episode), rows)
@@ -111,7 +128,7 @@ class PairReader(Dataset[Fetched]):
         """The image of a row, or of the first row of its line of replacements that can be read."""
         row = int(request.rows[place])
         bad: list[tuple[int, str]] = []
-        line = row_keys(key(self.seed, "replacement", request.episode), [row])
+        line = row_keys(key(self.seed, "replacement", request.anchor), [row])
         replacements = (uniform(line, _REPLACEMENTS)[0] * len(self.source)).astype(int)
         for candidate in [row, *map(int, replacements)]:
             try:

@@ -25,6 +25,7 @@ AnyObjective: Any = OBJECTIVES.any
 AnyOptimizer: Any = OPTIMIZERS.any
 AnySchedule: Any = SCHEDULES.any
 AnyProbe: Any = PROBES.any
+AnyTeacher: Any = dict[str, Any]
 
 
 class EvaluateSpec(Spec):

@@ -19,10 +19,17 @@ from protoclip_cli.recipe.parts import (
     AnyOptimizer,
     AnyPairs,
     AnySchedule,
+    AnyTeacher,
     AnyTextView,
     EvaluateSpec,
 )
-from protoclip_cli.training.specs import BatchSpec, CheckpointsSpec, EpisodesSpec, TowerSpec
+from protoclip_cli.training.specs import (
+    BatchSpec,
+    CheckpointsSpec,
+    EpisodesSpec,
+    PrototypesSpec,
+    TowerSpec,
+)
 
 
 class ValidationSpec(Spec):
@@ -71,6 +78,10 @@ class TrainRecipe(Spec):
     """When each tower learns."""
     episodes: EpisodesSpec = EpisodesSpec()
     """How the data set is cut into episodes."""
+    prototypes: PrototypesSpec | None = None
+    """How episodes are clustered, for objectives that read prototypes."""
+    teacher: AnyTeacher | None = None
+    """Features of the captions from elsewhere: a bank on disk, or an encoder to make one with first."""
     objectives: dict[str, AnyObjective] = Field(min_length=1)
     """The terms of the loss, by name."""
     batch: BatchSpec = BatchSpec()
@@ -104,12 +115,8 @@ class TrainRecipe(Spec):
         return self
 
     def _mistakes(self) -> Iterator[str]:
-        heads = self.model.heads
-        for name, spec in self.objectives.items():
-            for head in sorted(spec.needs().heads - heads.keys()):
-                yield f"objectives.{name} reads the head '{head}', which model.heads does not have"
-            if spec.needs().teacher:
-                yield f"objectives.{name} reads a bank of features, and the recipe names no teacher"
+        yield from self._objective_mistakes()
+        yield from self._prototype_mistakes()
         if self.batch.size % self.batch.accumulate:
             yield f"batch.size {self.batch.size} is no multiple of batch.accumulate {self.batch.accumulate}"
         for episode in range(self.episodes.count):
@@ -122,6 +129,38 @@ class TrainRecipe(Spec):
                 yield f"no tower learns in episode {episode}"
                 break
 
+    def _objective_mistakes(self) -> Iterator[str]:
+        heads, reads_teacher = self.model.heads, False
+        for name, spec in self.objectives.items():
+            needs = spec.needs()
+            for head in sorted(needs.heads - heads.keys()):
+                yield f"objectives.{name} reads the head '{head}', which model.heads does not have"
+            if needs.teacher or "teacher" in needs.clustered:
+                reads_teacher = True
+                if self.teacher is None:
+                    yield (
+                        f"objectives.{name} reads a teacher, and the recipe has none; add for example "
+                        "`teacher: {kind: lsa}`"
+                    )
+        if self.teacher is not None and not reads_teacher:
+            yield "teacher is given, and no objective reads it"
+
+    def _prototype_mistakes(self) -> Iterator[str]:
+        readers = {name: spec for name, spec in self.objectives.items() if spec.needs().prototypes}
+        if readers and self.prototypes is None:
+            yield (
+                f"objectives.{next(iter(readers))} reads prototypes, and the recipe does not say how to make "
+                "them; add for example `prototypes: {k: 300}`"
+            )
+        if self.prototypes is not None and not readers:
+            yield "prototypes is given, and no objective reads any"
+        heads = {spec.needs().heads for spec in readers.values()}
+        if len(heads) > 1:
+            yield "objectives that read prototypes must read the same head"
+        rows = self.episodes.rows
+        if self.prototypes is not None and rows != "all" and self.prototypes.k > rows:
+            yield f"prototypes.k {self.prototypes.k} is more than the {rows} rows of an episode"
+
     @property
     def needs(self) -> Needs:
         """What all objectives need together."""
@@ -131,6 +170,12 @@ class TrainRecipe(Spec):
     def typed_objectives(self) -> dict[str, ObjectiveSpec]:
         """The objectives by name."""
         return dict(self.objectives)
+
+    @property
+    def clustered_head(self) -> str | None:
+        """The head whose projections are clustered; None: the embeddings."""
+        heads = (spec.needs().heads for spec in self.objectives.values() if spec.needs().prototypes)
+        return next((name for names in heads for name in names), None)
 
     def tower(self, modality: Modality) -> TowerSpec:
         """When a tower learns."""

@@ -24,25 +24,44 @@ class Plan:
     """N."""
     rows: int
     """E."""
-    episodes: int
     batch: int
     """B."""
     replacement: bool
+    anchors: tuple[int, ...]
+    """For each episode, the one whose rows it trains on."""
 
     @classmethod
-    def make(cls, seed: int, data_rows: int, episodes: EpisodesSpec, batch: BatchSpec) -> Plan:
+    def make(
+        cls,
+        seed: int,
+        data_rows: int,
+        episodes: EpisodesSpec,
+        batch: BatchSpec,
+        anchors: tuple[int, ...] = (),
+    ) -> Plan:
         """Put the parts of a recipe together.
 
         Raises:
-            RecipeError: an episode has less than one batch.
+            RecipeError: an episode has less than one batch, or more rows than there are.
         """
         rows = data_rows if episodes.rows == "all" else episodes.rows
+        if rows > data_rows:
+            raise RecipeError(
+                f"an episode of {rows:,} rows is larger than the data, which has {data_rows:,}",
+                hint="set episodes.rows: all, or a smaller number",
+            )
         if rows < batch.size:
             raise RecipeError(
                 f"an episode of {rows} rows has less than one batch of {batch.size}",
                 hint="lower batch.size, or raise episodes.rows",
             )
-        return cls(seed, data_rows, rows, episodes.count, batch.size, episodes.sampling == "replacement")
+        anchors = anchors or tuple(range(episodes.count))
+        return cls(seed, data_rows, rows, batch.size, episodes.sampling == "replacement", anchors)
+
+    @property
+    def episodes(self) -> int:
+        """Episodes of the run."""
+        return len(self.anchors)
 
     @property
     def steps_per_episode(self) -> int:
@@ -55,22 +74,29 @@ class Plan:
         return self.steps_per_episode * self.episodes
 
     def episode_rows(self, episode: int) -> NDArray[np.int64]:
-        """The rows of an episode, (E,).
+        """The rows of an episode by position, (E,).
 
-        Shuffled, episodes are consecutive pieces of one endless line of permutations, so that every row comes
+        Shuffled, draws are consecutive pieces of one endless line of permutations, so that every row comes
         once before any comes again, whatever E is.
         """
+        draw = len(set(self.anchors[: episode + 1])) - 1
         if self.replacement:
-            chance = generator(self.seed, "episode", episode)
+            chance = generator(self.seed, "episode", draw)
             return chance.integers(self.data_rows, size=self.rows)
-        start, stop = episode * self.rows, (episode + 1) * self.rows
+        start, stop = draw * self.rows, (draw + 1) * self.rows
         passes = range(start // self.data_rows, (stop - 1) // self.data_rows + 1)
         line = [generator(self.seed, "pass", number).permutation(self.data_rows) for number in passes]
         offset = start - passes.start * self.data_rows
         return np.concatenate(line)[offset : offset + self.rows].astype(np.int64)
 
+    def order(self, episode: int) -> NDArray[np.int64]:
+        """The positions in the order they are trained on, (E,); a new order for rows that come again."""
+        if self.anchors[episode] == episode:
+            return np.arange(self.rows)
+        return generator(self.seed, "order", episode).permutation(self.rows)
+
     def requests(self, episode: int, first: int, needs: Needs, rank: int, world: int) -> Iterator[Request]:
-        """What one process reads in an episode, batch by batch.
+        """What one process trains on in an episode, batch by batch.
 
         Args:
             episode: which one.
@@ -79,9 +105,14 @@ class Plan:
             rank: which process.
             world: how many there are.
         """
-        rows = self.episode_rows(episode)
-        share = self.batch // world
+        rows, order, share = self.episode_rows(episode), self.order(episode), self.batch // world
         for step in range(first, self.steps_per_episode):
             start = step * self.batch + rank * share
-            positions = np.arange(start, start + share)
-            yield Request(episode, positions, rows[positions], needs.image_views, needs.text_views)
+            mine = order[start : start + share]
+            anchor = self.anchors[episode]
+            yield Request(episode, anchor, mine, rows[mine], needs.image_views, needs.text_views)
+
+    def left_over(self, rank: int, world: int) -> NDArray[np.int64]:
+        """This process's share of the positions after the last whole batch."""
+        rest = np.arange(self.steps_per_episode * self.batch, self.rows)
+        return rest[len(rest) * rank // world : len(rest) * (rank + 1) // world]

@@ -11,12 +11,15 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from protoclip_cli.compute.processes import collect, rank
+from protoclip_cli.core.needs import Needs
 from protoclip_cli.core.types import Batch, Features, Modality, Outcome, StepInputs
 from protoclip_cli.models.dual_encoder import DualEncoder
 from protoclip_cli.objectives import Objective
+from protoclip_cli.training.guidance import Guidance
 from protoclip_cli.training.phases import Phase
 
 
@@ -75,20 +78,26 @@ class Learner(nn.Module):
 
         return Encoded(side(Modality.IMAGE, batch.image), side(Modality.TEXT, batch.text))
 
-    def collect(self, encoded: Encoded, labels: Tensor | None = None) -> StepInputs:
-        """What the objectives read: the features of all processes, with gradients."""
+    def collect(self, encoded: Encoded, batch: Batch, needs: Needs, guidance: Guidance) -> StepInputs:
+        """What the objectives read: the features of all processes, with gradients, and what guides them."""
         tensors = encoded.tensors()
         together = encoded.with_tensors([collect(tensor) for tensor in tensors])
         share = len(tensors[0])
         own = slice(rank() * share, (rank() + 1) * share)
-        joined = None if labels is None else collect(labels)
-        return StepInputs(together.image, together.text, own, labels=joined)
+        return StepInputs(
+            together.image,
+            together.text,
+            own,
+            teacher=guidance.teacher(batch, needs),
+            prototypes=guidance.prototypes(batch, needs),
+            labels=None if batch.labels is None else collect(batch.labels),
+        )
 
     def score(self, inputs: StepInputs, active: Sequence[str]) -> Outcome:
         """The weighted sum of the active objectives over this process's rows."""
         outcomes: dict[str, Outcome] = {name: self.objectives[name](inputs) for name in active}
         total = torch.stack([self.weights[name] * outcome.loss for name, outcome in outcomes.items()]).sum()
-        metrics = {"loss": total.detach()}
+        metrics = {"loss": total.detach(), **_spread(inputs)}
         for name, outcome in outcomes.items():
             metrics[f"{name}/loss"] = outcome.loss.detach()
             metrics |= {f"{name}/{metric}": value.detach() for metric, value in outcome.metrics.items()}
@@ -108,3 +117,17 @@ class Learner(nn.Module):
             if scale is not None:
                 self.model.towers.set_scale(scale)
                 return
+
+
+@torch.no_grad()
+def _spread(inputs: StepInputs) -> dict[str, Tensor]:
+    """How spread out the features of a step are, and how far apart its two sides."""
+    means, metrics = [], {}
+    for modality in Modality:
+        if views := inputs.of(modality):
+            rows = F.normalize(views[0].embedding.float(), dim=-1)
+            metrics[f"{modality.value}_std"] = rows.std(dim=0).mean()
+            means.append(rows.mean(dim=0))
+    if len(means) == 2:
+        metrics["modality_gap"] = (means[0] - means[1]).norm()
+    return metrics

@@ -1,6 +1,8 @@
 """The training loop: episodes of steps, each exactly repeatable from any checkpoint.
 
     for each episode
+        look      encode its rows without gradients, if objectives want prototypes of them
+        cluster   make the prototypes
         train     read a batch, take a step, remember what it measured
         save      when it is due
         evaluate  whatever the workflow wants done after an episode
@@ -15,22 +17,25 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
-from protoclip_cli.compute.processes import is_main, rank, world
+from protoclip_cli.compute.processes import is_main, world
 from protoclip_cli.compute.stop import StopFlag
 from protoclip_cli.core.errors import Interrupted, Stopped
 from protoclip_cli.core.reporter import Pace, Reporter
-from protoclip_cli.core.types import Modality
-from protoclip_cli.data.loader import Fetched, PairReader, Request, load
+from protoclip_cli.core.types import Batch, Modality
 from protoclip_cli.objectives import ObjectiveSpec
 from protoclip_cli.optimization.optimizers import OptimizerSpec
 from protoclip_cli.optimization.schedules import ScheduleSpec
+from protoclip_cli.store.lines import append_lines
 from protoclip_cli.store.run import RunFolder
 from protoclip_cli.training.bad_images import BadImages
+from protoclip_cli.training.clusterer import Clusterer
 from protoclip_cli.training.episodes import Plan
+from protoclip_cli.training.feed import Feed
+from protoclip_cli.training.guidance import Guidance
 from protoclip_cli.training.journal import Journal
 from protoclip_cli.training.learner import Learner
 from protoclip_cli.training.phases import Phase, phase_of
@@ -39,6 +44,7 @@ from protoclip_cli.training.specs import TowerSpec
 from protoclip_cli.training.step import Stepper
 
 _FLUSH_STEPS, _FLUSH_SECONDS = 20, 1.0
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -52,8 +58,10 @@ class Loop:
     towers: Mapping[Modality, TowerSpec]
     optimizer_spec: OptimizerSpec
     schedule: ScheduleSpec
-    reader: PairReader
-    workers: int
+    feed: Feed
+    clusterer: Clusterer | None
+    """Makes prototypes, if the recipe wants some."""
+    guidance: Guidance
     device: torch.device
     folder: RunFolder
     saver: Saver
@@ -72,12 +80,12 @@ class Loop:
             Stopped: a signal came; everything is saved.
         """
         with StopFlag() as stop:
-            batches = load(
-                self.reader, self._requests(), workers=self.workers, pin=self.device.type == "cuda"
-            )
+            self._begin()
             while self.progress.episode < self.plan.episodes:
+                if self.progress.phase == "look":
+                    self._look_and_cluster(stop)
                 if self.progress.phase == "train":
-                    self._train_episode(batches, stop)
+                    self._train_episode(stop)
                 self._stop_if_asked(stop)
                 self._status("running", "evaluate")
                 self.after_episode(
@@ -86,44 +94,81 @@ class Loop:
                 self.progress.next_episode()
                 self.journal.restart_clock()
 
-    def _requests(self) -> Iterator[Request]:
-        """The batches of all episodes still to train, so that loading goes on across their borders."""
-        return self._requests_from(self.progress.episode, self.progress.step, self.progress.phase)
+    def _begin(self) -> None:
+        """Start reading where the run is, and fetch the prototypes it is in the middle of."""
+        where, looked = self.progress, self.progress.phase != "look"
+        if self.clusterer is not None and where.board >= 0:
+            self.guidance.board = self.clusterer.load(where.board, where.board_digest)
+        if where.phase == "evaluate":
+            first = (where.episode + 1) * self.plan.steps_per_episode
+            self.feed.start(where.episode + 1, first, look=True)
+        else:
+            self.feed.start(where.episode, where.step, look=not looked)
 
-    def _requests_from(self, episode: int, step: int, phase: str) -> Iterator[Request]:
-        # Values, not self.progress: the loader asks ahead of the loop.
-        first = step - episode * self.plan.steps_per_episode
-        for number in range(episode + (phase != "train"), self.plan.episodes):
-            begin = first if number == episode else 0
-            yield from self.plan.requests(number, begin, self._phase(number).needs, rank(), world())
+    def _look_and_cluster(self, stop: StopFlag) -> None:
+        """Make the episode's prototypes. Stopped in the middle, it begins again: nothing is learned here."""
+        episode, clusterer = self.progress.episode, self.clusterer
+        if clusterer is not None and episode in self.feed.looking.episodes:
+            batches = self._looked_at(episode, stop)
+            self.guidance.board = None  # make room
+            phase = self._phase(episode)
+            features = self._timed("look", lambda: clusterer.look(batches, phase, self.guidance))
+            self._stop_if_asked(stop)
+            made = self._timed("cluster", lambda: clusterer.cluster(features, episode))
+            self.guidance.board, digest = made
+            self.progress.board, self.progress.board_digest = episode, digest
+        self.progress.phase = "train"
+        self.journal.restart_clock()
+
+    def _looked_at(self, episode: int, stop: StopFlag) -> Iterator[Batch]:
+        for fetched in self.feed.look(episode):
+            self._stop_if_asked(stop)
+            yield fetched.to(self.device)
+
+    def _timed(self, phase: str, work: Callable[[], T]) -> T:
+        """Do the work of a phase and write down how long it took."""
+        self._status("running", phase)
+        self.reporter.pace(self._pace(phase, {}, 0.0))
+        began = time.perf_counter()
+        done = work()
+        self._took(phase, time.perf_counter() - began)
+        return done
+
+    def _took(self, phase: str, seconds: float) -> None:
+        if is_main():
+            where = {"step": self.progress.step, "episode": self.progress.episode}
+            append_lines(self.folder.timings, [{**where, "phase": phase, "seconds": round(seconds, 3)}])
 
     def _phase(self, episode: int) -> Phase:
         return phase_of(episode, self.objectives, self.towers)
 
-    def _train_episode(self, batches: Iterator[Fetched], stop: StopFlag) -> None:
-        phase = self._phase(self.progress.episode)
+    def _train_episode(self, stop: StopFlag) -> None:
+        began, phase = time.perf_counter(), self._phase(self.progress.episode)
         self.learner.enter(phase)
         self._status("running", "train")
         last = (self.progress.episode + 1) * self.plan.steps_per_episode
         while self.progress.step < last:
             self._stop_if_asked(stop)
-            self._step(batches, phase)
+            self._step(phase)
             if self.saver.due_after_step(self.progress.step) and self.progress.step < last:
                 self._save()
+        self._flush()
+        self._took("train", time.perf_counter() - began)
         self.progress.phase = "evaluate"
         if self.saver.due_after_episode(self.progress.episode):
             self._save()
-        self._flush()
 
-    def _step(self, batches: Iterator[Fetched], phase: Phase) -> None:
+    def _step(self, phase: Phase) -> None:
         began = time.perf_counter()
-        fetched = next(batches)
+        fetched = self.feed.next(self.progress.step)
         waited = time.perf_counter() - began
         self.bad_images.see(fetched, self.progress.step)
         step, rates = self.progress.step, self._rates(self.progress.step)
-        metrics = self.stepper.step(fetched.to(self.device), phase, step, rates)
+        metrics = self.stepper.step(fetched.to(self.device), phase, step, rates, self.guidance)
         self.progress.step += 1
         row = {"step": self.progress.step, "episode": phase.episode}
+        if step == self.progress.board * self.plan.steps_per_episode and self.guidance.board is not None:
+            row |= self.guidance.board.statistics  # once, in the first step that they guide
         self.journal.add({**row, "lr": rates["image"], "text_lr": rates["rest"]}, metrics, waited)
         if self._flush_is_due():
             self._flush()
@@ -157,17 +202,18 @@ class Loop:
             self.folder.add_event("stuck", step=self.progress.step, message=warning)
         if is_main():
             self.track(latest, self.progress.step)
-        self.reporter.pace(
-            Pace(
-                step=self.progress.step,
-                steps=self.plan.steps,
-                episode=self.progress.episode,
-                episodes=self.plan.episodes,
-                phase=self.progress.phase,
-                samples_per_second=speed,
-                metrics=latest,
-                chance=math.log(self.plan.batch),
-            )
+        self.reporter.pace(self._pace(self.progress.phase, latest, speed))
+
+    def _pace(self, phase: str, metrics: Mapping[str, float | None], speed: float) -> Pace:
+        return Pace(
+            step=self.progress.step,
+            steps=self.plan.steps,
+            episode=self.progress.episode,
+            episodes=self.plan.episodes,
+            phase=phase,
+            samples_per_second=speed,
+            metrics=metrics,
+            chance=math.log(self.plan.batch),
         )
 
     def _save(self) -> None:

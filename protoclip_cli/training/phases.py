@@ -20,7 +20,7 @@ class Phase:
     """Names of the active objectives."""
     needs: Needs
     learning: frozenset[Modality]
-    """Sides whose tower learns."""
+    """Sides whose tower has gradients."""
 
 
 def phase_of(
@@ -29,5 +29,32 @@ def phase_of(
     """What is active in an episode."""
     active = tuple(name for name, spec in objectives.items() if spec.active(episode))
     needs = merge(objectives[name].needs() for name in active)
-    learning = {side for side in Modality if side.value in needs.towers and towers[side].learns(episode)}
+    running = {side for side in Modality if side.value in needs.towers}
+    learning = {
+        side for side in running if towers[side].learns(episode) or towers[side].at_rest == "zero_rate"
+    }
     return Phase(episode, active, needs, frozenset(learning))
+
+
+def has_prototypes(episode: int, objectives: Mapping[str, ObjectiveSpec]) -> bool:
+    """Whether an objective of an episode reads prototypes."""
+    return any(spec.active(episode) and spec.needs().prototypes for spec in objectives.values())
+
+
+def anchors_of(episodes: int, objectives: Mapping[str, ObjectiveSpec], every: int) -> tuple[int, ...]:
+    """For each episode, the one whose rows it trains on: its own, or that of the latest clustering.
+
+    Clusters belong to rows, so episodes that share a clustering share its rows. (The original drew new rows
+    and kept the old labels.)
+
+    Args:
+        episodes: of the run.
+        objectives: by name.
+        every: how many episodes share a clustering.
+    """
+    anchors: list[int] = []
+    for episode in range(episodes):
+        anchor = anchors[-1] if anchors else 0
+        shares = episode - anchor < every and all(has_prototypes(e, objectives) for e in (anchor, episode))
+        anchors.append(anchor if shares else episode)
+    return tuple(anchors)

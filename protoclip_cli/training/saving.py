@@ -18,7 +18,14 @@ from protoclip_cli.models.saved import (
     save_weights,
     weights_of,
 )
-from protoclip_cli.store.checkpoints import Checkpoint, prune, save_checkpoint, tensors_hash
+from protoclip_cli.prototypes.board_files import BoardFiles
+from protoclip_cli.store.checkpoints import (
+    Checkpoint,
+    list_checkpoints,
+    prune,
+    save_checkpoint,
+    tensors_hash,
+)
 from protoclip_cli.training.bad_images import BadImages
 from protoclip_cli.training.learner import Learner
 from protoclip_cli.training.specs import CheckpointsSpec
@@ -32,16 +39,20 @@ class Progress:
     """Where a run is."""
 
     episode: int = 0
-    phase: str = "train"
-    """`train`, or `evaluate` when the episode is trained and not yet evaluated."""
+    phase: str = "look"
+    """`look`; `train` when the episode has its prototypes or needs none; `evaluate` when it is trained."""
     step: int = 0
     """Optimiser steps done."""
     images_read: int = 0
     images_bad: int = 0
+    board: int = -1
+    """The episode whose prototypes are in use; -1: none."""
+    board_digest: str = ""
+    """Of the file that holds them."""
 
     def next_episode(self) -> None:
         """Go on to the next episode."""
-        self.episode, self.phase = self.episode + 1, "train"
+        self.episode, self.phase = self.episode + 1, "look"
 
     def count(self, bad_images: BadImages) -> None:
         """Take over the counts that a checkpoint must hold."""
@@ -55,6 +66,7 @@ class Saver:
         self.folder, self.spec = folder, spec
         self.episodes, self.steps_per_episode = episodes, steps_per_episode
         self.latest_step, self.latest_phase = -1, ""
+        self.boards = BoardFiles(folder.parent / "prototypes")
 
     def due_after_step(self, step: int) -> bool:
         """Whether to save in the middle of an episode."""
@@ -85,6 +97,8 @@ class Saver:
                 {**asdict(progress), "model_hash": tensors_hash(weights_of(learner.model))},
             )
             prune(self.folder, self.spec.keep_last, self._keep)
+            in_use = {int(kept.state().get("board", -1)) for kept in list_checkpoints(self.folder)}
+            self.boards.prune(in_use | {progress.board})
         self.latest_step, self.latest_phase = progress.step, progress.phase
         wait_for_all()
 
@@ -108,7 +122,9 @@ class Saver:
         if stepper.scaler is not None and "scaler" in state:
             stepper.scaler.load_state_dict(state["scaler"])
         known = checkpoint.state()
-        progress = Progress(**{name: known[name] for name in asdict(Progress())})
+        progress = Progress(
+            **{name: known.get(name, default) for name, default in asdict(Progress()).items()}
+        )
         self.latest_step, self.latest_phase = progress.step, progress.phase
         return progress
 

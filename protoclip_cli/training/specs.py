@@ -20,6 +20,31 @@ class EpisodesSpec(Spec):
     """`shuffle`: every row once before any comes again. `replacement`: each drawn anew, as in ProtoCLIP."""
 
 
+class PrototypesSpec(Spec):
+    """How an episode is looked at and clustered."""
+
+    k: int = Field(gt=1)
+    """Clusters of each clustering."""
+    iterations: int = Field(20, gt=0)
+    """Rounds of k-means."""
+    restarts: int = Field(1, gt=0)
+    """How often k-means starts anew; the best result is kept."""
+    every: int = Field(1, gt=0)
+    """Episodes that share a clustering, and with it their rows."""
+    look: Literal["train_view", "clean"] = "train_view"
+    """`train_view`: cluster features of augmented images, as the original. `clean`: as evaluation sees them."""
+    backend: Literal["auto", "faiss", "torch"] = "auto"
+    """Who runs k-means."""
+    spherical: bool = False
+    """Keep centroids at unit length between rounds. The originals did not."""
+    samples_per_centroid: int | None = Field(256, gt=0)
+    """Rows that k-means is fitted on, for each cluster. Empty: all. Every row is assigned in any case."""
+    normalize: bool = True
+    """Give prototypes unit length. False: the original's plain means."""
+    keep_images_gb: float = Field(4.0, ge=0)
+    """Memory of each process for images of the look that training need not read again."""
+
+
 class BatchSpec(Spec):
     """Rows of a step."""
 
@@ -38,6 +63,13 @@ class TowerSpec(Spec):
     """The episode in which it starts."""
     last_episode: int | None = Field(None, ge=0)
     """The last one in which it learns. Empty: the end of training."""
+    at_rest: Literal["frozen", "zero_rate"] = "frozen"
+    """`zero_rate`: a tower that does not learn has gradients and moving norm statistics all the same, and a
+    rate of zero, as in the original."""
+    lock: bool = False
+    """Let nothing of the tower learn but its last groups of layers."""
+    unlocked_groups: int = Field(0, ge=0)
+    """How many groups of layers of a locked tower learn, counted from its output."""
 
     def learns(self, episode: int) -> bool:
         """Whether the tower learns in an episode."""

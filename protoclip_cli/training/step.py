@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import torch
@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 from protoclip_cli.compute.processes import mean_gradients, rank
 from protoclip_cli.compute.randomness import key
 from protoclip_cli.core.types import Batch, Features, StepInputs
+from protoclip_cli.training.guidance import Guidance
 from protoclip_cli.training.learner import Encoded, Learner
 from protoclip_cli.training.phases import Phase
 
@@ -40,7 +41,9 @@ class Stepper:
         self.seed, self.accumulate, self.max_grad_norm = seed, accumulate, max_grad_norm
         self.autocast, self.scaler = autocast, scaler
 
-    def step(self, batch: Batch, phase: Phase, number: int, rates: Mapping[str, float]) -> dict[str, Tensor]:
+    def step(
+        self, batch: Batch, phase: Phase, number: int, rates: Mapping[str, float], guidance: Guidance
+    ) -> dict[str, Tensor]:
         """Take one step.
 
         Args:
@@ -48,6 +51,7 @@ class Stepper:
             phase: what is active.
             number: optimiser steps done before, for chance.
             rates: learning rate by side.
+            guidance: prototypes of the episode, and the teacher.
 
         Returns:
             Metrics of this process's rows, scalars on the device.
@@ -56,29 +60,33 @@ class Stepper:
             group["lr"] = rates[group["side"]]
         self.optimizer.zero_grad(set_to_none=True)
         if self.accumulate == 1:
-            inputs, metrics = self._whole(batch, phase, number)
+            inputs, metrics = self._whole(batch, phase, number, guidance)
         else:
-            inputs, metrics = self._in_parts(batch, phase, number)
+            inputs, metrics = self._in_parts(batch, phase, number, guidance)
         metrics["grad_norm"] = self._update()
         with torch.no_grad():
             self.learner.after_step(_detached(inputs), phase.objectives)
         return metrics
 
-    def _whole(self, batch: Batch, phase: Phase, number: int) -> tuple[StepInputs, dict[str, Tensor]]:
+    def _whole(
+        self, batch: Batch, phase: Phase, number: int, guidance: Guidance
+    ) -> tuple[StepInputs, dict[str, Tensor]]:
         encoded = self._encode(batch, phase, number, 0)
-        inputs = self.learner.collect(encoded, batch.labels)
+        inputs = self.learner.collect(encoded, batch, phase.needs, guidance)
         outcome = self.learner.score(inputs, phase.objectives)
         self._scaled(outcome.loss).backward()
         return inputs, dict(outcome.metrics)
 
-    def _in_parts(self, batch: Batch, phase: Phase, number: int) -> tuple[StepInputs, dict[str, Tensor]]:
+    def _in_parts(
+        self, batch: Batch, phase: Phase, number: int, guidance: Guidance
+    ) -> tuple[StepInputs, dict[str, Tensor]]:
         """All features without gradients, the loss on them, then each part again with its gradients."""
         parts = _split(batch, self.accumulate)
         with torch.no_grad(), _norms_remember_nothing(self.learner.model):
             done = [self._encode(part, phase, number, i) for i, part in enumerate(parts)]
         joined = [torch.cat(column) for column in zip(*(part.tensors() for part in done), strict=True)]
         cached = [tensor.detach().requires_grad_() for tensor in joined]
-        inputs = self.learner.collect(done[0].with_tensors(cached), batch.labels)
+        inputs = self.learner.collect(done[0].with_tensors(cached), batch, phase.needs, guidance)
         outcome = self.learner.score(inputs, phase.objectives)
         self._scaled(outcome.loss).backward()
         gradients = [None if tensor.grad is None else tensor.grad.chunk(len(parts)) for tensor in cached]
@@ -150,6 +158,4 @@ def _detached(inputs: StepInputs) -> StepInputs:
             features.embedding.detach(), {name: head.detach() for name, head in features.heads.items()}
         )
 
-    return StepInputs(
-        tuple(map(cut, inputs.image)), tuple(map(cut, inputs.text)), inputs.own, inputs.teacher, inputs.labels
-    )
+    return replace(inputs, image=tuple(map(cut, inputs.image)), text=tuple(map(cut, inputs.text)))

@@ -6,20 +6,21 @@ from dataclasses import dataclass
 
 import torch
 
-from protoclip_cli.compute.processes import available_cores, is_main, world
+from protoclip_cli.compute.processes import is_main
 from protoclip_cli.compute.randomness import key
 from protoclip_cli.compute.sync_norm import synchronise_norms
 from protoclip_cli.core.errors import DataError, RecipeError
 from protoclip_cli.core.reporter import Reporter
 from protoclip_cli.core.types import Modality
-from protoclip_cli.data.loader import PairReader
 from protoclip_cli.data.pairs import PairSource
 from protoclip_cli.data.tokens import TokenTable, tokenize
 from protoclip_cli.models.dual_encoder import DualEncoder
 from protoclip_cli.models.towers import Towers
 from protoclip_cli.models.vocabulary import keep_used_vocabulary
 from protoclip_cli.recipe.train import TrainRecipe
+from protoclip_cli.training.episodes import Plan
 from protoclip_cli.training.learner import Learner
+from protoclip_cli.training.phases import anchors_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,9 @@ def build_learner(recipe: TrainRecipe, towers: Towers, tokens: TokenTable) -> Le
         )
     torch.manual_seed(key(recipe.seed, "heads") >> 1)
     model = DualEncoder(towers, recipe.model.head_specs)
+    for side in Modality:
+        if recipe.tower(side).lock:
+            model.lock(side, recipe.tower(side).unlocked_groups)
     if recipe.compute.grad_checkpointing:
         towers.checkpoint_gradients()
     torch.manual_seed(key(recipe.seed, "objectives") >> 1)
@@ -108,17 +112,18 @@ def open_pairs(spec: object, reporter: Reporter, what: str) -> PairSource:
     return source
 
 
-def build_reader(recipe: TrainRecipe, source: PairSource, tokens: TokenTable, towers: Towers) -> PairReader:
-    """What reads the pairs of a batch."""
-    view = recipe.views.image.build(towers.preprocess)
-    # A compiled tower would be compiled anew for every length.
-    short = towers.short_texts and not recipe.compute.compile
-    return PairReader(source, tokens, view, seed=recipe.seed, short_texts=short)
+def make_plan(recipe: TrainRecipe, rows: int) -> Plan:
+    """The rows of the run.
 
-
-def loader_workers(recipe: TrainRecipe, source: PairSource) -> int:
-    """Loader processes of this process: one a core; one at most where only views cost something."""
-    if recipe.batch.workers != "auto":
-        return recipe.batch.workers
-    cores = available_cores()
-    return min(1, cores - 1) if source.in_memory else min(cores, max(1, recipe.batch.size // world()))
+    Raises:
+        RecipeError: episodes, batches or clusters do not fit the data.
+    """
+    every = recipe.prototypes.every if recipe.prototypes else 1
+    anchors = anchors_of(recipe.episodes.count, recipe.typed_objectives, every)
+    plan = Plan.make(recipe.seed, rows, recipe.episodes, recipe.batch, anchors)
+    if recipe.prototypes and recipe.prototypes.k > plan.rows:
+        raise RecipeError(
+            f"prototypes.k {recipe.prototypes.k} is more than the {plan.rows:,} rows of an episode",
+            hint="lower prototypes.k; ten rows or more for each cluster are usual",
+        )
+    return plan

@@ -18,7 +18,8 @@ from protoclip_cli.recipe.train import TrainRecipe
 from protoclip_cli.store.checkpoints import free_bytes
 from protoclip_cli.store.run import safe_name
 from protoclip_cli.training.episodes import Plan
-from protoclip_cli.workflows.building import build_towers, check_processes, open_pairs
+from protoclip_cli.workflows.building import build_towers, check_processes, make_plan, open_pairs
+from protoclip_cli.workflows.episode_cost import costliest_episode
 
 _BYTES = 4  # weights, gradients and optimiser state are float32 in every precision
 _LOOK_AT = 2
@@ -43,7 +44,9 @@ class TrainingPlan:
     parameters: dict[str, int]
     """By side."""
     memory_bytes: int
-    """Of each process, estimated: weights, gradients, optimiser and activations."""
+    """Of each process, estimated: weights, gradients, optimiser, activations and kept images."""
+    episode_operations: dict[str, float]
+    """Floating-point operations of the costliest episode, by phase."""
     checkpoint_bytes: int
     disk_bytes: int
     """Of all checkpoints that are kept."""
@@ -63,6 +66,7 @@ class TrainingPlan:
             "batch": f"{self.batch:,} = {self.processes} processes x {self.batch_per_process:,}",
             "loss at chance": f"ln({self.batch}) = {self.chance_loss:.3f}",
             "warm-up": f"{self.warmup_steps:,} steps",
+            "an episode": self._episode(),
             "parameters": ", ".join(f"{side} {count:,}" for side, count in self.parameters.items()),
             "memory": f"about {_size(self.memory_bytes)} a process",
             "disk": f"about {_size(self.disk_bytes)} of {_size(self.disk_free_bytes)} free "
@@ -70,6 +74,16 @@ class TrainingPlan:
         }
         width = max(map(len, lines))
         return "\n".join(f"{name:<{width}}  {value}" for name, value in lines.items())
+
+    def _episode(self) -> str:
+        """The shares of the phases of the costliest episode."""
+        total = sum(self.episode_operations.values())
+        shares = (
+            f"{phase} {self.episode_operations[phase] / total:.0%}"
+            for phase in ("look", "cluster", "train")
+            if phase in self.episode_operations
+        )
+        return f"{total / 1e12:,.2f} TFLOP: {', '.join(shares)}"
 
 
 def plan_training(recipe: TrainRecipe, reporter: Reporter) -> TrainingPlan:
@@ -80,7 +94,7 @@ def plan_training(recipe: TrainRecipe, reporter: Reporter) -> TrainingPlan:
     """
     check_processes(recipe, world())
     source = open_pairs(recipe.pairs, reporter, "pairs")
-    plan = Plan.make(recipe.seed, len(source), recipe.episodes, recipe.batch)
+    plan = make_plan(recipe, len(source))
     model = DualEncoder(build_towers(recipe), recipe.model.head_specs)
     counts = dict.fromkeys(Modality, 0)
     for name, parameter in model.named_parameters():
@@ -107,7 +121,8 @@ def plan_training(recipe: TrainRecipe, reporter: Reporter) -> TrainingPlan:
         chance_loss=math.log(plan.batch),
         warmup_steps=warmup,
         parameters={side.value: count for side, count in counts.items()},
-        memory_bytes=4 * weights + activations,
+        memory_bytes=4 * weights + activations + _kept_images(recipe, plan, model),
+        episode_operations=costliest_episode(recipe, plan, model),
         checkpoint_bytes=checkpoint,
         disk_bytes=checkpoint * _kept(recipe),
         disk_free_bytes=free_bytes(Path("runs").absolute()),
@@ -124,6 +139,14 @@ def _kept(recipe: TrainRecipe) -> int:
     """Checkpoints on disk at the end, and the one being written."""
     every = recipe.checkpoints.keep_every
     return recipe.checkpoints.keep_last + 1 + (recipe.episodes.count // every if every else 0)
+
+
+def _kept_images(recipe: TrainRecipe, plan: Plan, model: DualEncoder) -> int:
+    """Bytes of the images of the look that training need not read again."""
+    if recipe.prototypes is None:
+        return 0
+    images = plan.rows // world() * 3 * model.towers.preprocess.size**2
+    return min(images, int(recipe.prototypes.keep_images_gb * 1e9))
 
 
 def _activation_bytes(model: DualEncoder) -> int:

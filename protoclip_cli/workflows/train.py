@@ -23,6 +23,7 @@ from protoclip_cli.store.checkpoints import Checkpoint
 from protoclip_cli.store.run import RunFolder, safe_name
 from protoclip_cli.training.bad_images import BadImages
 from protoclip_cli.training.episodes import Plan
+from protoclip_cli.training.guidance import Guidance
 from protoclip_cli.training.journal import Journal
 from protoclip_cli.training.learner import Learner
 from protoclip_cli.training.loop import Loop
@@ -31,14 +32,14 @@ from protoclip_cli.training.step import Stepper
 from protoclip_cli.workflows.after_episode import AfterEpisode, read_final_scores
 from protoclip_cli.workflows.building import (
     build_learner,
-    build_reader,
     build_towers,
     check_processes,
     image_parameters,
-    loader_workers,
+    make_plan,
     open_pairs,
     tokenize_pairs,
 )
+from protoclip_cli.workflows.feeding import build_clusterer, build_feed, open_bank
 from protoclip_cli.workflows.rank_log import RankLog
 from protoclip_cli.workflows.run_start import (
     begin,
@@ -110,7 +111,7 @@ def _train(
 ) -> None:
     """Build everything, go to where the run was, and train on."""
     source = open_pairs(recipe.pairs, reporter, "pairs")
-    plan = Plan.make(recipe.seed, len(source), recipe.episodes, recipe.batch)
+    plan = make_plan(recipe, len(source))
     towers = build_towers(recipe)
     tokens = tokenize_pairs(source, towers, reporter)
     learner = build_learner(recipe, towers, tokens).to(accelerator.device)
@@ -119,7 +120,7 @@ def _train(
     progress = Progress() if checkpoint is None else saver.restore(checkpoint, learner, stepper)
     if is_main():
         check_pairs(folder, source.fingerprint, reporter.warn)
-        folder.cut_back(progress.step, evaluated=progress.phase == "train")
+        folder.cut_back(progress.step, evaluated=progress.phase != "evaluate")
         write_origin(folder, argv, source.fingerprint, str(accelerator.device))
         if recipe.snapshot_code:
             snapshot_code(folder)
@@ -128,6 +129,7 @@ def _train(
     bad_images = BadImages(folder, recipe.pairs.max_bad_fraction, accelerator.device)
     bad_images.read, bad_images.bad = progress.images_read, progress.images_bad
     contrastive = tuple(name for name, spec in recipe.objectives.items() if spec.kind == "info_nce")
+    guidance = Guidance(bank=open_bank(recipe, source, folder, accelerator.device, reporter))
     Loop(
         plan=plan,
         learner=_made_fast(recipe, learner),
@@ -136,8 +138,9 @@ def _train(
         towers={side: recipe.tower(side) for side in Modality},
         optimizer_spec=recipe.optimizer,
         schedule=recipe.schedule,
-        reader=build_reader(recipe, source, tokens, towers),
-        workers=loader_workers(recipe, source),
+        feed=build_feed(recipe, plan, source, tokens, towers, accelerator.device),
+        clusterer=build_clusterer(recipe, plan, learner, saver.boards, accelerator),
+        guidance=guidance,
         device=accelerator.device,
         folder=folder,
         saver=saver,

@@ -42,8 +42,10 @@ def glyphs():
 
 
 def reader(source, seed=0, view="glyphs"):
-    made = IMAGE_VIEWS.spec(view)(kind=view).build(Preprocess(32))
-    return PairReader(source, tokenize(source.captions, letters, 30), made, seed=seed, short_texts=True)
+    made, clean = (IMAGE_VIEWS.spec(kind)(kind=kind).build(Preprocess(32)) for kind in (view, "eval"))
+    return PairReader(
+        source, tokenize(source.captions, letters, 30), made, clean, seed=seed, short_texts=True
+    )
 
 
 def requests(world=1, rank=0, batches=3, size=12, episode=0):
@@ -51,7 +53,7 @@ def requests(world=1, rank=0, batches=3, size=12, episode=0):
     for batch in range(batches):
         start = batch * size + rank * share
         positions = np.arange(start, start + share)
-        yield Request(episode, positions, positions % 60, 1, 1)
+        yield Request(episode, episode, positions, positions % 60, 1, 1)
 
 
 def read(source, *, workers=0, seed=0, **where):
@@ -84,7 +86,7 @@ def test_image_and_caption_stay_a_pair_after_a_replacement(glyphs):
     (one,) = read(source, batches=1)
     exact = reader(glyphs)
     for place, row in enumerate(one.batch.row.tolist()):
-        alone = exact[Request(0, np.array([place]), np.array([row]), 1, 1)].batch
+        alone = exact[Request(0, 0, np.array([place]), np.array([row]), 1, 1)].batch
         assert torch.equal(one.batch.image[0][place], alone.image[0][0])
         width = alone.text[0].shape[1]
         assert torch.equal(one.batch.text[0][place, :width], alone.text[0][0])
@@ -164,13 +166,13 @@ def test_of_several_captions_one_is_chosen_by_seed_episode_and_row(glyphs):
 
 
 def test_views_that_nobody_needs_are_not_made(glyphs):
-    one = reader(Broken(glyphs, range(60)))[Request(0, np.arange(3), np.arange(3), 0, 2)]
+    one = reader(Broken(glyphs, range(60)))[Request(0, 0, np.arange(3), np.arange(3), 0, 2)]
     assert one.batch.image == ()
     assert len(one.batch.text) == 2
     assert one.bad == ()
 
 
 def test_two_views_of_an_image_differ(glyphs):
-    one = reader(glyphs)[Request(0, np.arange(3), np.arange(3), 2, 0)].batch
+    one = reader(glyphs)[Request(0, 0, np.arange(3), np.arange(3), 2, 0)].batch
     assert one.text == ()
     assert not torch.equal(*one.image)

@@ -34,6 +34,10 @@ class SmallTowers(Towers):
     def is_image(self, name):
         return name.startswith("visual")
 
+    def locked(self, modality, unlocked_groups):
+        sides = {"image": "visual.", "text": ("words.", "rest.")}
+        return frozenset(n for n, _ in self.named_parameters() if n.startswith(sides[modality.value]))
+
     @property
     def scale(self):
         return None

@@ -1,5 +1,5 @@
 from protoclip_cli.core.types import Modality
-from protoclip_cli.training.phases import phase_of
+from protoclip_cli.training.phases import anchors_of, phase_of
 from protoclip_cli.training.specs import TowerSpec
 
 ALWAYS = {side: TowerSpec() for side in Modality}
@@ -32,3 +32,26 @@ def test_a_tower_that_nothing_needs_does_not_learn(specs):
     phase = phase_of(0, terms, ALWAYS)
     assert phase.learning == {Modality.IMAGE}
     assert (phase.needs.image_views, phase.needs.text_views) == (1, 0)
+
+
+PROTOTYPES = {"kind": "prototype_contrast", "student": "image", "source": "text"}
+
+
+def test_every_episode_with_prototypes_has_its_own_rows_by_default(specs):
+    terms = specs(a={"kind": "info_nce"}, b=PROTOTYPES | {"first_episode": 1, "last_episode": 4})
+    assert anchors_of(6, terms, 1) == (0, 1, 2, 3, 4, 5)
+
+
+def test_only_episodes_with_prototypes_share_a_clustering(specs):
+    terms = specs(a={"kind": "info_nce"}, b=PROTOTYPES | {"first_episode": 1, "last_episode": 4})
+    assert anchors_of(7, terms, 3) == (0, 1, 1, 1, 4, 5, 6)
+    assert anchors_of(7, specs(a={"kind": "info_nce"}), 3) == tuple(range(7))
+
+
+def test_a_tower_at_rest_is_frozen_unless_the_original_way_is_asked_for(specs):
+    terms = specs(a={"kind": "info_nce"})
+    text = {Modality.TEXT: TowerSpec()}
+    frozen = {Modality.IMAGE: TowerSpec(last_episode=0), **text}
+    as_original = {Modality.IMAGE: TowerSpec(last_episode=0, at_rest="zero_rate"), **text}
+    assert phase_of(1, terms, frozen).learning == {Modality.TEXT}
+    assert phase_of(1, terms, as_original).learning == {Modality.IMAGE, Modality.TEXT}

@@ -7,6 +7,7 @@ from protoclip_cli.compute.randomness import key
 from protoclip_cli.core.types import Modality
 from protoclip_cli.optimization.groups import group_parameters
 from protoclip_cli.optimization.optimizers import OPTIMIZERS
+from protoclip_cli.training.guidance import Guidance
 from protoclip_cli.training.phases import phase_of
 from protoclip_cli.training.specs import TowerSpec
 from protoclip_cli.training.step import Stepper
@@ -30,7 +31,7 @@ def run(make_learner, terms, batch, accumulate, **options):
     learner = make_learner(terms, **options).double()
     phase = phase_of(0, terms, ALWAYS)
     learner.enter(phase)
-    metrics = stepper(learner, accumulate=accumulate).step(batch, phase, 0, STILL)
+    metrics = stepper(learner, accumulate=accumulate).step(batch, phase, 0, STILL, Guidance())
     return learner, metrics
 
 
@@ -77,7 +78,8 @@ def test_both_passes_of_a_part_drop_the_same(make_learner, make_batch, specs):
     image = want.model(Modality.IMAGE, batch.image[0])
     encoded = want.encode(batch, phase)
     features = [image.embedding, torch.cat(texts)]
-    want.score(want.collect(encoded.with_tensors(features)), phase.objectives).loss.backward()
+    inputs = want.collect(encoded.with_tensors(features), batch, phase.needs, Guidance())
+    want.score(inputs, phase.objectives).loss.backward()
     for name, gradient in gradients(want).items():
         torch.testing.assert_close(gradients(learner)[name], gradient, msg=lambda m, n=name: f"{n}: {m}")
 
@@ -90,7 +92,7 @@ def test_dropout_is_a_function_of_the_step_alone(make_learner, make_batch, specs
         torch.rand(losses.__len__() + 1)  # the state of the global generator plays no part
         learner = make_learner(terms, dropout=0.5)
         learner.enter(phase)
-        losses.append(stepper(learner).step(make_batch(), phase, number, STILL)["loss"].item())
+        losses.append(stepper(learner).step(make_batch(), phase, number, STILL, Guidance())["loss"].item())
     assert losses[0] == losses[1] != losses[2]
 
 
@@ -105,7 +107,7 @@ def test_a_tower_that_does_not_learn_keeps_every_bit(accumulate, make_learner, m
         learner.enter(phase)
         before = {name: tensor.clone() for name, tensor in learner.state_dict().items()}
         for number in range(3):
-            one.step(make_batch(seed=number), phase, number, MOVING)
+            one.step(make_batch(seed=number), phase, number, MOVING, Guidance())
     image = [name for name in before if "visual" in name or "image_projection" in name]
     assert any("running_mean" in name for name in image)
     after = learner.state_dict()
@@ -124,12 +126,12 @@ def test_an_objective_that_is_not_active_keeps_every_bit(make_learner, make_batc
     before = learner.objectives["late"].log_scale.item()
     phase = phase_of(0, terms, ALWAYS)
     learner.enter(phase)
-    one.step(make_batch(), phase, 0, MOVING)
+    one.step(make_batch(), phase, 0, MOVING, Guidance())
     assert learner.objectives["late"].log_scale.item() == before
     assert not learner.objectives["late"].training
     phase = phase_of(1, terms, ALWAYS)
     learner.enter(phase)
-    one.step(make_batch(), phase, 1, MOVING)
+    one.step(make_batch(), phase, 1, MOVING, Guidance())
     assert learner.objectives["late"].log_scale.item() != before
 
 
@@ -144,7 +146,7 @@ def test_state_changes_once_a_step_with_the_whole_batch_and_no_gradients(
         monkeypatch.setattr(objective, "after_step", seen[name].append)
     phase = phase_of(0, terms, ALWAYS)
     learner.enter(phase)
-    stepper(learner, accumulate=accumulate).step(make_batch(), phase, 0, MOVING)
+    stepper(learner, accumulate=accumulate).step(make_batch(), phase, 0, MOVING, Guidance())
     assert [len(calls) for calls in seen.values()] == [1, 0]
     inputs = seen["clip"][0]
     assert inputs.image[0].embedding.shape == (8, 6)
@@ -159,7 +161,7 @@ def test_gradients_are_scaled_down_together(make_learner, make_batch, specs):
     for most in (None, 1e-2):
         learner = make_learner(terms)
         learner.enter(phase)
-        metrics = stepper(learner, max_grad_norm=most).step(make_batch(), phase, 0, STILL)
+        metrics = stepper(learner, max_grad_norm=most).step(make_batch(), phase, 0, STILL, Guidance())
         found.append((metrics["grad_norm"], gradients(learner)))
     (norm, free), (same_norm, clipped) = found
     assert norm == same_norm > 1e-2
@@ -174,6 +176,7 @@ def test_weights_of_the_sum_and_names_of_the_metrics(make_learner, make_batch, s
     _, metrics = run(make_learner, terms, make_batch(), 1)
     torch.testing.assert_close(metrics["loss"], 2 * metrics["a/loss"] + 0.5 * metrics["b/loss"])
     names = {"loss", "a/loss", "a/accuracy", "a/scale", "b/loss", "b/agreement", "grad_norm"}
+    names |= {"image_std", "text_std", "modality_gap"}
     assert metrics.keys() == names
 
 

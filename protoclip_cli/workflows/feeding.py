@@ -1,0 +1,113 @@
+"""From a recipe to what feeds and guides the loop: batches, prototypes, a teacher's bank."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from typing import Any
+
+import torch
+
+from protoclip_cli.compute.processes import available_cores, world
+from protoclip_cli.core.reporter import Reporter
+from protoclip_cli.core.types import Modality
+from protoclip_cli.data.loader import PairReader
+from protoclip_cli.data.pairs import PairSource
+from protoclip_cli.data.tokens import TokenTable
+from protoclip_cli.data.views import IMAGE_VIEWS
+from protoclip_cli.models.towers import Towers
+from protoclip_cli.prototypes.board_files import BoardFiles
+from protoclip_cli.recipe.train import TrainRecipe
+from protoclip_cli.store.run import RunFolder
+from protoclip_cli.training.clusterer import Clusterer
+from protoclip_cli.training.episodes import Plan
+from protoclip_cli.training.feed import Feed, Looking
+from protoclip_cli.training.guidance import TeacherRows
+from protoclip_cli.training.learner import Learner
+from protoclip_cli.training.phases import has_prototypes, phase_of
+
+_GB = 10**9
+
+
+def build_feed(
+    recipe: TrainRecipe,
+    plan: Plan,
+    source: PairSource,
+    tokens: TokenTable,
+    towers: Towers,
+    device: torch.device,
+) -> Feed:
+    """What reads the batches of the run."""
+    objectives, schedule = recipe.typed_objectives, {side: recipe.tower(side) for side in Modality}
+    spec = recipe.prototypes
+    looking = Looking(
+        frozenset(prototypes_to_make(recipe, plan)),
+        clean=spec is not None and spec.look == "clean",
+        keep_bytes=spec.keep_images_gb * _GB if spec else 0,
+        image_bytes=3 * towers.preprocess.size**2,
+    )
+    return Feed(
+        plan,
+        lambda episode: phase_of(episode, objectives, schedule),
+        looking,
+        build_reader(recipe, source, tokens, towers),
+        workers=loader_workers(recipe, source),
+        pin=device.type == "cuda",
+    )
+
+
+def build_reader(recipe: TrainRecipe, source: PairSource, tokens: TokenTable, towers: Towers) -> PairReader:
+    """What reads the pairs of a batch."""
+    view = recipe.views.image.build(towers.preprocess)
+    clean = IMAGE_VIEWS.spec("eval")(kind="eval").build(towers.preprocess)
+    # A compiled tower would be compiled anew for every length.
+    short = towers.short_texts and not recipe.compute.compile
+    return PairReader(source, tokens, view, clean, seed=recipe.seed, short_texts=short)
+
+
+def loader_workers(recipe: TrainRecipe, source: PairSource) -> int:
+    """Loader processes of this process: one a core; one at most where only views cost something."""
+    if recipe.batch.workers != "auto":
+        return recipe.batch.workers
+    cores = available_cores()
+    return min(1, cores - 1) if source.in_memory else min(cores, max(1, recipe.batch.size // world()))
+
+
+def prototypes_to_make(recipe: TrainRecipe, plan: Plan) -> dict[int, frozenset[str]]:
+    """By episode that is clustered: what any of the episodes that share the clustering reads."""
+    objectives = recipe.typed_objectives
+    wanted: dict[int, frozenset[str]] = {}
+    for episode, anchor in enumerate(plan.anchors):
+        if has_prototypes(episode, objectives):
+            active = (spec for spec in objectives.values() if spec.active(episode))
+            names = frozenset(name for spec in active for name in spec.needs().prototypes)
+            sources = {name.rpartition("<-")[2] for name in names}
+            wanted[anchor] = wanted.get(anchor, frozenset()) | names | sources
+    return wanted
+
+
+def build_clusterer(
+    recipe: TrainRecipe, plan: Plan, learner: Learner, files: BoardFiles, accelerator: Any
+) -> Clusterer | None:
+    """What makes the prototypes, if objectives read some."""
+    if recipe.prototypes is None:
+        return None
+    half = recipe.compute.precision != "fp32"
+    return Clusterer(
+        learner.model,
+        recipe.clustered_head,
+        prototypes_to_make(recipe, plan),
+        recipe.prototypes,
+        recipe.seed,
+        files,
+        accelerator.device,
+        accelerator.autocast if half else nullcontext,
+    )
+
+
+def open_bank(
+    recipe: TrainRecipe, source: PairSource, folder: RunFolder, device: torch.device, reporter: Reporter
+) -> TeacherRows | None:
+    """The teacher's features of the captions, made first where the recipe names an encoder."""
+    if recipe.teacher is None:
+        return None
+    raise NotImplementedError
