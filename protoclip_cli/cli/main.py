@@ -8,6 +8,7 @@ import typer
 
 from protoclip_cli import __version__
 from protoclip_cli.cli.evaluate import evaluate
+from protoclip_cli.cli.extract_teacher import extract_teacher
 from protoclip_cli.cli.recipes import recipes
 from protoclip_cli.cli.train import train
 
@@ -35,6 +36,7 @@ def _options(
 ) -> None: ...
 
 
+app.command("extract-teacher")(extract_teacher)
 app.command()(train)
 app.command()(evaluate)
 app.add_typer(recipes, name="recipes")

@@ -125,8 +125,9 @@ def kinds(
 
 
 def _schema_for(path: Path) -> type[Spec]:
-    """The type of a recipe: one with objectives trains, another evaluates."""
+    """The type of a recipe: one with objectives trains, one with tasks alone evaluates, and so on."""
     from protoclip_cli.recipe.evaluate import EvaluateRecipe
+    from protoclip_cli.recipe.extract_teacher import ExtractTeacherRecipe
     from protoclip_cli.recipe.train import TrainRecipe
     from protoclip_cli.recipe.yaml_file import read_yaml
 
@@ -134,5 +135,8 @@ def _schema_for(path: Path) -> type[Spec]:
         tree = read_yaml(path.read_text(encoding="utf-8"), str(path)).tree
     except UnicodeDecodeError:
         return TrainRecipe  # loading it says what is wrong
-    only_tasks = isinstance(tree, dict) and "tasks" in tree and "objectives" not in tree
-    return EvaluateRecipe if only_tasks else TrainRecipe
+    if not isinstance(tree, dict) or "objectives" in tree:
+        return TrainRecipe
+    if "tasks" in tree:
+        return EvaluateRecipe
+    return ExtractTeacherRecipe if "teacher" in tree else TrainRecipe

@@ -30,6 +30,7 @@ class Screen:
         self.quiet = quiet
         self._bar = self._make_bar() if self.console.is_terminal and not (quiet or verbose) else None
         self._task: Any = None
+        self._work: dict[str, Any] = {}
         self._every = _LINE_SECONDS_VERBOSE if verbose else _LINE_SECONDS
         self._next_line = 0.0
 
@@ -77,6 +78,18 @@ class Screen:
         elif time.monotonic() >= self._next_line or pace.step == pace.steps:
             self._next_line = time.monotonic() + self._every
             self._say(f"{place}  step {pace.step}/{pace.steps}  {_numbers(pace)}")
+
+    def progress(self, what: str, done: int, total: int) -> None:
+        """Show how far work that is not training has come."""
+        if self.quiet:
+            return
+        if self._bar:
+            if what not in self._work:
+                self._work[what] = self._bar.add_task(what, total=total, numbers="")
+            self._bar.update(self._work[what], completed=done, total=total, visible=done < total)
+        elif time.monotonic() >= self._next_line or done == total:
+            self._next_line = time.monotonic() + self._every
+            self._say(f"{what}  {done:,}/{total:,}")
 
     def scores(self, rows: list[dict[str, Any]]) -> None:
         """Show scores as they come in, where lines are shown at all."""

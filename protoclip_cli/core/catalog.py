@@ -24,16 +24,28 @@ S = TypeVar("S", bound=Spec)
 class Catalog(Generic[S]):
     """The kinds of one component."""
 
-    def __init__(self, package: str, base: type[S], *, default: str | None = None) -> None:
+    def __init__(
+        self, package: str, base: type[S], *, default: str | None = None, shared: bool = False
+    ) -> None:
+        """Look into a package.
+
+        Args:
+            package: whose modules are the kinds.
+            base: of the specs.
+            default: the kind of a mapping that names none.
+            shared: some modules are kinds of another catalog only: those without such a spec.
+        """
         self.package = package
         self.base = base
         self.default = default
+        self.shared = shared
 
     def kinds(self) -> list[str]:
-        """All kinds, sorted, without importing any of them."""
+        """All kinds, sorted; without importing any of them unless the package is shared."""
         folder = Path(__file__).parents[1].joinpath(*self.package.split(".")[1:])
         names = (module.name for module in pkgutil.iter_modules([str(folder)]))
-        return sorted(name for name in names if name != "base" and not name.startswith("_"))
+        known = sorted(name for name in names if name != "base" and not name.startswith("_"))
+        return [kind for kind in known if not self.shared or self._specs(kind)]
 
     def spec(self, kind: str) -> type[S]:
         """The spec class of a kind.
@@ -45,17 +57,20 @@ class Catalog(Generic[S]):
             close = get_close_matches(str(kind), known, n=1)
             advice = f"did you mean '{close[0]}'?" if close else f"choose from {', '.join(known)}"
             raise ValueError(f"unknown kind '{kind}'; {advice}")
+        found = self._specs(kind)
+        if len(found) != 1:
+            raise TypeError(f"{self.package}.{kind} must define one {self.base.__name__}, not {len(found)}")
+        return found[0]
+
+    def _specs(self, kind: str) -> list[type[S]]:
         module = importlib.import_module(f"{self.package}.{kind}")
-        found = [
+        return [
             value
             for value in vars(module).values()
             if isinstance(value, type)
             and issubclass(value, self.base)
             and value.__module__ == module.__name__
         ]
-        if len(found) != 1:
-            raise TypeError(f"{module.__name__} must define one {self.base.__name__}, not {len(found)}")
-        return found[0]
 
     def parse(self, value: Any, handler: ModelWrapValidatorHandler[S]) -> S:
         """Validate a mapping with the spec its `kind` names."""
@@ -73,11 +88,17 @@ class Catalog(Generic[S]):
         return Annotated[kinds, WrapValidator(self.parse), _OneOf(self)]
 
 
+def one_of(catalog: Catalog[Any], *others: type[Spec]) -> Any:
+    """An annotation that makes a field's JSON schema list all kinds of a catalog, and other specs."""
+    return _OneOf(catalog, *others)
+
+
 class _OneOf:
     """Makes the JSON schema of a field list all kinds of its catalog."""
 
-    def __init__(self, catalog: Catalog[Any]) -> None:
+    def __init__(self, catalog: Catalog[Any], *others: type[Spec]) -> None:
         self.catalog = catalog
+        self.others = others
 
     def __get_pydantic_json_schema__(self, core: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         """Every kind's own schema, whole, so that no reference points out of it."""
@@ -89,6 +110,9 @@ class _OneOf:
             if kind == self.catalog.default:
                 schema["required"] = [key for key in schema.get("required", []) if key != "kind"]
             kinds.append(schema)
+        for other in self.others:
+            schema = other.model_json_schema()
+            kinds.append(_inlined(schema, schema.pop("$defs", {})))
         return {"oneOf": kinds}
 
 

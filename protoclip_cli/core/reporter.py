@@ -34,6 +34,9 @@ class Reporter(Protocol):
     def pace(self, pace: Pace) -> None:
         """Show where training is."""
 
+    def progress(self, what: str, done: int, total: int) -> None:
+        """Show how far work that is not training has come."""
+
     def scores(self, rows: list[dict[str, Any]]) -> None:
         """Show scores as they come in."""
 
@@ -48,6 +51,9 @@ class Silent:
         """Say nothing."""
 
     def pace(self, pace: Pace) -> None:
+        """Say nothing."""
+
+    def progress(self, what: str, done: int, total: int) -> None:
         """Say nothing."""
 
     def scores(self, rows: list[dict[str, Any]]) -> None:

@@ -8,6 +8,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from protoclip_cli.data.fingerprints import fingerprint
+
 
 class Captions:
     """All captions of a source, and which row each belongs to.
@@ -56,6 +58,11 @@ class Captions:
         if self._first is None:
             return range(row, row + 1)
         return range(int(self._first[row]), int(self._first[row + 1]))
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes when a caption or their order changes."""
+        return fingerprint(self._texts)
 
     @property
     def single(self) -> bool:

@@ -33,7 +33,7 @@ class Request:
 
     episode: int
     anchor: int
-    """The episode that drew the rows. Captions and replacements of bad images depend on it, views on the other."""
+    """The episode that drew the rows. Captions and replacements depend on it, views on the other."""
     positions: NDArray[np.int64]
     """(b,), places in the episode."""
     rows: NDArray[np.int64]

@@ -44,7 +44,7 @@ def prototype_contrast(
     Args:
         student: (b, P), unit length.
         prototypes: (K, P). Unit length unless the original's plain means are wanted.
-        labels: (b,), long. Without targets, rows labelled -1 belong to no cluster and are left out of the loss.
+        labels: (b,), long. Rows labelled -1 have no cluster; without targets they are left out.
         scale: scalar, the inverse temperature.
         targets: (b, K), rows that sum to one, to match instead of the label alone.
 

@@ -29,6 +29,28 @@ def load_recipe(path: Path, schema: type[R], overrides: Sequence[str] = ()) -> R
     Raises:
         RecipeError: the file is missing, or does not describe a run. All mistakes are listed.
     """
+    return _validated(_read(path), schema, overrides, str(path))
+
+
+def read_values(path: Path) -> dict[str, Any]:
+    """The values of a recipe's file as they stand there.
+
+    Raises:
+        RecipeError: the file is missing or not a recipe.
+    """
+    return dict(_read(path).tree)
+
+
+def load_values(values: dict[str, Any], schema: type[R], overrides: Sequence[str] = ()) -> R:
+    """Load a recipe put together from a command's options.
+
+    Raises:
+        RecipeError: it does not describe anything that can be run. All mistakes are listed.
+    """
+    return _validated(Document(values), schema, overrides, "what the options say")
+
+
+def _read(path: Path) -> Document:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -38,12 +60,17 @@ def load_recipe(path: Path, schema: type[R], overrides: Sequence[str] = ()) -> R
     document = read_yaml(text, str(path))
     if not isinstance(document.tree, dict):
         raise RecipeError(f"{path} is not a recipe: it should be keys with values")
+    return document
+
+
+def _validated(document: Document, schema: type[R], overrides: Sequence[str], where: str) -> R:
     for override in overrides:
         _apply(document.tree, override)
     try:
         return schema.model_validate(document.tree)
     except ValidationError as error:
-        raise RecipeError(f"{path} is not a valid recipe\n{_describe(error, path, document)}") from None
+        mistakes = _describe(error, Path(where).name, document)
+        raise RecipeError(f"{where} is not a valid recipe\n{mistakes}") from None
 
 
 def save_recipe(recipe: Spec, path: Path) -> None:
@@ -103,12 +130,12 @@ def _place(tree: list[Any], key: str, override: str) -> int:
     raise RecipeError(f"--set {override}: '{key}' is not a place in a list of {len(tree)}")
 
 
-def _describe(error: ValidationError, path: Path, document: Document) -> str:
+def _describe(error: ValidationError, name: str, document: Document) -> str:
     lines = []
     for entry in error.errors(include_url=False):
         place = tuple(part for part in entry["loc"] if part != "[key]")
         line = document.line(place)
-        where = f"{path.name}:{line}" if line else path.name
+        where = f"{name}:{line}" if line else name
         key = ".".join(map(str, place)) or "recipe"
         lines.append(f"  {where}: {key}: {entry['msg'].removeprefix('Value error, ')}")
     return "\n".join(lines)

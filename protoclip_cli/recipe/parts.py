@@ -25,7 +25,6 @@ AnyObjective: Any = OBJECTIVES.any
 AnyOptimizer: Any = OPTIMIZERS.any
 AnySchedule: Any = SCHEDULES.any
 AnyProbe: Any = PROBES.any
-AnyTeacher: Any = dict[str, Any]
 
 
 class EvaluateSpec(Spec):

@@ -19,10 +19,10 @@ from protoclip_cli.recipe.parts import (
     AnyOptimizer,
     AnyPairs,
     AnySchedule,
-    AnyTeacher,
     AnyTextView,
     EvaluateSpec,
 )
+from protoclip_cli.recipe.teacher import AnyTeacher
 from protoclip_cli.training.specs import (
     BatchSpec,
     CheckpointsSpec,

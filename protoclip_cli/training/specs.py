@@ -32,7 +32,7 @@ class PrototypesSpec(Spec):
     every: int = Field(1, gt=0)
     """Episodes that share a clustering, and with it their rows."""
     look: Literal["train_view", "clean"] = "train_view"
-    """`train_view`: cluster features of augmented images, as the original. `clean`: as evaluation sees them."""
+    """`train_view`: cluster features of augmented images, as the original. `clean`: of images as they are."""
     backend: Literal["auto", "faiss", "torch"] = "auto"
     """Who runs k-means."""
     spherical: bool = False

@@ -16,7 +16,9 @@ from protoclip_cli.data.tokens import TokenTable
 from protoclip_cli.data.views import IMAGE_VIEWS
 from protoclip_cli.models.towers import Towers
 from protoclip_cli.prototypes.board_files import BoardFiles
+from protoclip_cli.recipe.teacher import BankSpec
 from protoclip_cli.recipe.train import TrainRecipe
+from protoclip_cli.store.bank import Bank
 from protoclip_cli.store.run import RunFolder
 from protoclip_cli.training.clusterer import Clusterer
 from protoclip_cli.training.episodes import Plan
@@ -24,6 +26,7 @@ from protoclip_cli.training.feed import Feed, Looking
 from protoclip_cli.training.guidance import TeacherRows
 from protoclip_cli.training.learner import Learner
 from protoclip_cli.training.phases import has_prototypes, phase_of
+from protoclip_cli.workflows.extract_teacher import extract_teacher
 
 _GB = 10**9
 
@@ -108,6 +111,13 @@ def open_bank(
     recipe: TrainRecipe, source: PairSource, folder: RunFolder, device: torch.device, reporter: Reporter
 ) -> TeacherRows | None:
     """The teacher's features of the captions, made first where the recipe names an encoder."""
-    if recipe.teacher is None:
+    teacher, captions = recipe.teacher, source.captions
+    if teacher is None:
         return None
-    raise NotImplementedError
+    if not isinstance(teacher, BankSpec):
+        out = folder.path / "bank"
+        return extract_teacher(teacher, captions, out, seed=recipe.seed, device=device, reporter=reporter)
+    if teacher.unchecked:
+        reporter.warn(f"{teacher.bank} is taken as it is: nothing says that its rows are these captions")
+        return Bank.open_unchecked(teacher.bank, captions=len(captions))
+    return Bank.open(teacher.bank, fingerprint=captions.fingerprint, captions=len(captions))

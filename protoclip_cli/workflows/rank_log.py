@@ -31,6 +31,10 @@ class RankLog:
         """Show where training is. `metrics.jsonl` has it already."""
         self.inner.pace(pace)
 
+    def progress(self, what: str, done: int, total: int) -> None:
+        """Show how far work has come. Not for the log."""
+        self.inner.progress(what, done, total)
+
     def scores(self, rows: list[dict[str, Any]]) -> None:
         """Show scores. `scores.jsonl` has them already."""
         self.inner.scores(rows)

@@ -5,6 +5,7 @@ import protoclip_cli
 COMMANDS = [
     ("train",),
     ("evaluate",),
+    ("extract-teacher",),
     ("recipes", "ls"),
     ("recipes", "cat"),
     ("recipes", "cp"),

@@ -117,11 +117,16 @@ def test_strange_keys_cannot_speak_to_the_terminal(call, small):
 
 
 def test_schema(call):
-    for command in ((), ("train",), ("evaluate",)):
+    for command in ((), ("train",), ("evaluate",), ("extract-teacher",)):
         done = call("recipes", "schema", *command)
         assert (done.exit_code, done.stderr) == (0, "")
         assert done.stdout == schema_path(*command or ("train",)).read_text()
-    ends(call("recipes", "schema", "trane"), 2, "'trane' has no recipes", "choose from evaluate, train")
+    ends(
+        call("recipes", "schema", "trane"),
+        2,
+        "'trane' has no recipes",
+        "choose from evaluate, extract-teacher, train",
+    )
 
 
 def test_kinds(call):

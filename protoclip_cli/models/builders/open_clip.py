@@ -5,115 +5,25 @@ from __future__ import annotations
 import json
 import logging
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
-from torch import Tensor, nn
-from torch.func import functional_call
 
 from protoclip_cli.core.errors import RecipeError
-from protoclip_cli.core.types import Modality, Preprocess
+from protoclip_cli.models.builders._open_clip_towers import OpenClipTowers
 from protoclip_cli.models.builders.base import ModelSpec
-from protoclip_cli.models.by_length import by_length
-from protoclip_cli.models.towers import Description, Tokenizer, Towers
+from protoclip_cli.models.text_encoder import TextEncoder, TextEncoderSpec, Texts, by_length
+from protoclip_cli.models.towers import Towers
 
 _OWN = Path(__file__).parents[1] / "configs"
 _LOCAL = "local-dir:"
-
-
-class OpenClipTowers(Towers):
-    """An open_clip model. Its parameters keep open_clip's names below `clip`."""
-
-    def __init__(
-        self, clip: nn.Module, model_cfg: dict[str, Any], tokenizer: Tokenizer, *, weights: bool
-    ) -> None:
-        super().__init__()
-        self.clip = clip
-        preprocess = dict(clip.visual.preprocess_cfg)  # type: ignore[union-attr, arg-type]
-        self.preprocess = _preprocess(preprocess)
-        config = {"model_cfg": model_cfg, "preprocess_cfg": preprocess}
-        self.description = Description("open_clip", json.loads(json.dumps(config)))
-        self.width = int(model_cfg["embed_dim"])
-        self.tokenizer = tokenizer
-        self._weights = weights
-        self._pad = int(tokenizer([""])[0, -1])
-        self.short_texts = _is_causal(model_cfg["text_cfg"])
-
-    def image(self, pixels: Tensor) -> Tensor:
-        """Embed images."""
-        return self.clip.encode_image(pixels, normalize=False)  # type: ignore[operator, no-any-return]
-
-    def text(self, tokens: Tensor) -> Tensor:
-        """Embed texts."""
-        return by_length(self._text, tokens, self._pad) if self.short_texts else self._text(tokens)
-
-    def _text(self, tokens: Tensor) -> Tensor:
-        if tokens.shape[1] == self.tokenizer.context_length or not self.short_texts:
-            return self.clip.encode_text(tokens, normalize=False)  # type: ignore[operator, no-any-return]
-        # open_clip adds all positions and masks the whole context; lend it the first ones only.
-        length = tokens.shape[1]
-        side: Any = getattr(self.clip, "text", self.clip)
-        prefix = "clip." if side is self.clip else "clip.text."
-        lent = {
-            f"{prefix}positional_embedding": side.positional_embedding[:length],
-            f"{prefix}attn_mask": side.attn_mask[:length, :length],
-        }
-        return functional_call(_EncodeText(self.clip), lent, (tokens,))  # type: ignore[no-any-return]
-
-    def is_image(self, name: str) -> bool:
-        """Whether a name belongs to the image tower."""
-        return name.startswith("clip.visual")
-
-    def locked(self, modality: Modality, unlocked_groups: int) -> frozenset[str]:
-        """Names of parameters, by open_clip's own groups; by stages for its residual networks."""
-        if modality is Modality.IMAGE and hasattr(self.clip.visual, "attnpool"):
-            stages = ("layer1", "layer2", "layer3", "layer4", "attnpool")
-            learn = tuple(f"clip.visual.{s}." for s in stages[max(len(stages) - unlocked_groups, 0) :])
-            if unlocked_groups > len(stages):
-                learn = ("clip.visual.",)
-            own = (name for name, _ in self.named_parameters() if self.is_image(name))
-            return frozenset(name for name in own if not name.startswith(learn or ("-",)))
-        clip = deepcopy(self.clip)
-        clip.requires_grad_(True)
-        lock: Any = clip.lock_image_tower if modality is Modality.IMAGE else clip.lock_text_tower
-        try:
-            lock(unlocked_groups)
-        except (AssertionError, NotImplementedError, AttributeError):
-            raise RecipeError(
-                f"open_clip cannot lock this {modality.value} tower but for {unlocked_groups} groups",
-                hint=f"set towers.{modality.value}.unlocked_groups: 0",
-            ) from None
-        return frozenset(f"clip.{name}" for name, p in clip.named_parameters() if not p.requires_grad)
-
-    @property
-    def scale(self) -> Tensor | None:
-        """The model's own log-scale, if it came with weights."""
-        return self.clip.logit_scale.detach() if self._weights else None  # type: ignore[operator]
-
-    def set_scale(self, log_scale: Tensor) -> None:
-        """Write `logit_scale`."""
-        target: Tensor = self.clip.logit_scale.data  # type: ignore[assignment]
-        target.copy_(log_scale.detach().reshape(target.shape))
-
-    def checkpoint_gradients(self) -> None:
-        """Switch open_clip's gradient checkpointing on."""
-        self.clip.set_grad_checkpointing(True)  # type: ignore[operator]
-
-
-class _EncodeText(nn.Module):
-    """`encode_text` as a forward, which is what `functional_call` can call."""
-
-    def __init__(self, clip: nn.Module) -> None:
-        super().__init__()
-        self.clip = clip
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        return self.clip.encode_text(tokens, normalize=False)  # type: ignore[operator, no-any-return]
 
 
 class OpenClipSpec(ModelSpec):
@@ -166,6 +76,57 @@ class OpenClipSpec(ModelSpec):
             content = {"model_cfg": config["model_cfg"], "preprocess_cfg": config.get("preprocess_cfg", {})}
             Path(folder, "open_clip_config.json").write_text(json.dumps(content), encoding="utf-8")
             return _make(f"{_LOCAL}{folder}", config["model_cfg"], weights=False)
+
+
+class OpenClipText(TextEncoder):
+    """The text tower of an open_clip model, frozen."""
+
+    def __init__(self, towers: Towers, batch: int, device: Any) -> None:
+        """Take the towers."""
+        self.tokenizer, self.batch, self.device = towers.tokenizer, batch, device
+        self.towers = towers.to(device).eval()
+        self.width = towers.width
+
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Features, (n, S)."""
+        import torch
+
+        features = np.zeros((len(texts), self.width), np.float32)
+        length = self.tokenizer.context_length
+        pad = int(self.tokenizer([""])[0, -1])
+        with torch.inference_mode():
+            for places in by_length(texts, self.batch):
+                some = [texts[place] for place in places]
+                self.truncated += int((self.tokenizer(some, context_length=length + 1)[:, -1] != pad).sum())
+                found = self.towers.text(self.tokenizer(some).to(self.device))
+                features[places] = found.float().cpu().numpy()
+        return features
+
+
+class OpenClipTextSpec(TextEncoderSpec):
+    """The text tower of an open_clip model."""
+
+    kind: Literal["open_clip"]
+    name: str = Field(min_length=1)
+    """As in `model.name`: an architecture, a JSON file, or `local-dir:PATH`."""
+    pretrained: str | None = None
+    """Tag of published weights, or a file."""
+    batch: int = Field(256, gt=0)
+    """Texts encoded at a time."""
+
+    def open(self, captions: Texts, *, seed: int, device: Any) -> OpenClipText:  # noqa: ARG002
+        """Load the model.
+
+        Raises:
+            RecipeError: there is no such model, or it would start from chance.
+        """
+        if self.pretrained is None and not self.name.startswith(_LOCAL):
+            raise RecipeError(
+                f"a teacher {self.name} without weights knows nothing",
+                hint="give `pretrained`, or a folder with weights as `local-dir:PATH`",
+            )
+        spec = OpenClipSpec(kind="open_clip", name=self.name, pretrained=self.pretrained)
+        return OpenClipText(spec.build(), self.batch, device)
 
 
 def own_models() -> list[str]:
@@ -251,26 +212,3 @@ def _quiet() -> Iterator[None]:
         yield
     finally:
         logging.disable(before)
-
-
-def _preprocess(fields: dict[str, Any]) -> Preprocess:
-    size = fields["size"]
-    side, *others = [size] if isinstance(size, int) else size
-    if any(other != side for other in others):
-        raise RecipeError(
-            f"the model wants images of {size} pixels", hint="protoclip reads square images only"
-        )
-    return Preprocess(
-        size=int(side),
-        mean=tuple(fields["mean"]),
-        std=tuple(fields["std"]),
-        interpolation=fields.get("interpolation", "bicubic"),
-        resize_mode=fields.get("resize_mode", "shortest"),
-        fill_color=int(fields.get("fill_color", 0)),
-    )
-
-
-def _is_causal(text: dict[str, Any]) -> bool:
-    """Whether tokens after a text's end cannot reach its feature, so that padding may be left out."""
-    plain = not text.get("hf_model_name") and not text.get("no_causal_mask") and not text.get("embed_cls")
-    return plain and text.get("pool_type", "argmax") in {"argmax", "eos"}

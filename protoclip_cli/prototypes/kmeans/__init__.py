@@ -55,8 +55,8 @@ def _check(shard: Shard, settings: KMeansSettings) -> None:
     bad = (~shard.rows.isfinite().all(dim=1)).sum()
     if count := int(collect_ragged(bad[None]).sum()):
         raise DataError(
-            f"{count} of {shard.total} rows of features are not finite (NaN or Inf), so they cannot be clustered",
-            hint="training has diverged or the teacher's bank is damaged; lower optimizer.lr, or use fp32 or bf16",
+            f"{count} of {shard.total} rows of features are not finite (NaN or Inf), and cannot be clustered",
+            hint="training has diverged or the teacher's bank is damaged: lower optimizer.lr, or use fp32",
         )
     if settings.k < 2:
         raise RecipeError(f"k is {settings.k}: one cluster tells nothing apart", hint="use k of 2 or more")

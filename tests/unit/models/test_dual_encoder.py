@@ -4,6 +4,8 @@ from PIL import Image
 from torchvision.transforms import Compose, Normalize, ToTensor
 
 from protoclip_cli.core.types import Modality
+from protoclip_cli.models.dual_encoder import DualEncoder
+from protoclip_cli.models.heads import HEADS
 
 
 def test_bytes_become_what_torchvision_makes_of_them(build):
@@ -28,9 +30,39 @@ def test_heads_run_when_they_are_asked_for_and_each_side_has_its_own(build, pixe
     text = model(Modality.TEXT, model.towers.tokenizer(["a", "b"]), ["local", "proto"])
     assert {name: tuple(x.shape) for name, x in image.heads.items()} == {"proto": (3, 4)}
     assert {name: tuple(x.shape) for name, x in text.heads.items()} == {"local": (2, 4), "proto": (2, 4)}
-    assert not torch.equal(
-        model.image_projection_heads["proto"][0].weight, model.text_projection_heads["proto"][0].weight
-    )
+
+
+def test_heads_of_a_name_start_alike_as_in_the_original_unless_told_otherwise(build):
+    towers = build("test-flat").towers
+    for shared in (True, False):
+        spec = HEADS.spec("mlp")(kind="mlp", hidden=5, dim=4, shared_start=shared)
+        model = DualEncoder(towers, {"proto": spec})
+        image, text = (
+            heads["proto"].state_dict()
+            for heads in (model.image_projection_heads, model.text_projection_heads)
+        )
+        assert all(torch.equal(image[name], text[name]) for name in image) is shared
+        assert image["0.weight"].data_ptr() != text["0.weight"].data_ptr()
+
+
+def test_a_locked_tower_learns_in_its_last_groups_alone(build):
+    model = build("test-flat", heads=["proto"])
+    model.lock(Modality.TEXT, 0)
+    model.lock(Modality.IMAGE, 1)
+    model.train()
+    for side in Modality:
+        model.set_learning(side, True)
+    learns = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
+    towers = {name for name in learns if name.startswith("towers")}
+    assert towers, "the last group of the image tower learns"
+    assert all("visual" in name for name in towers)
+    every = {name for name, _ in model.named_parameters() if "visual" in name}
+    assert towers < every
+    assert any("projection_head" in name for name in learns), "heads are not part of a tower"
+    for name, module in model.named_modules():
+        inside = {n for n, _ in module.named_parameters(prefix=name)}
+        if name.startswith("towers.") and inside:
+            assert module.training is not inside.isdisjoint(learns), name
 
 
 def test_every_parameter_has_one_side(build):

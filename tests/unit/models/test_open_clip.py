@@ -9,6 +9,7 @@ from protoclip_cli.core.errors import DataError, RecipeError
 from protoclip_cli.core.types import Modality
 from protoclip_cli.models.builders import BUILDERS
 from protoclip_cli.models.builders import open_clip as builder
+from protoclip_cli.models.builders._open_clip_towers import _preprocess
 from protoclip_cli.models.dual_encoder import DualEncoder
 from protoclip_cli.models.saved import (
     DESCRIPTION,
@@ -210,4 +211,4 @@ def test_a_tower_in_which_padding_counts_gets_whole_texts(build):
 
 def test_images_must_be_square():
     with pytest.raises(RecipeError, match="the model wants images of"):
-        builder._preprocess({"size": (224, 160), "mean": (0, 0, 0), "std": (1, 1, 1)})
+        _preprocess({"size": (224, 160), "mean": (0, 0, 0), "std": (1, 1, 1)})

@@ -74,7 +74,7 @@ def test_a_missing_key_is_said_to_be_missing(load):
     [
         ("objectives.clip.first_episode=1", "no objective is active in episode 0"),
         ("towers={image: {last_episode: 0}, text: {last_episode: 0}}", None),
-        ("objectives.s={kind: seed, teacher: bank}", "objectives.s reads a bank of features"),
+        ("objectives.s={kind: seed, teacher: bank}", "objectives.s reads a teacher"),
         ("batch.accumulate=3", "batch.size 32 is no multiple of batch.accumulate 3"),
         ("batch.size=0", "batch.size"),
         ("episodes.rows=some", "episodes.rows"),

@@ -1,0 +1,94 @@
+"""`protoclip extract-teacher`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from protoclip_cli.cli.ending import clean_end
+from protoclip_cli.cli.options import Debug, Json, Quiet, Set, Verbose
+from protoclip_cli.core.errors import UsageError
+
+
+def extract_teacher(
+    pairs: Annotated[
+        str, typer.Argument(help="A table, `{kind: glyphs}` or any pairs, or a recipe with pairs.")
+    ],
+    out: Annotated[Path, typer.Option(help="The folder of the bank. A begun one is continued.")],
+    recipe: Annotated[
+        str | None, typer.Option(help="A recipe that names the teacher: a file or a shipped name.")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="The teacher's model: a name on the hub, a folder, a file of vectors.")
+    ] = None,
+    kind: Annotated[
+        str | None, typer.Option(help="lsa, huggingface, sentence_transformers, static_vectors, open_clip.")
+    ] = None,
+    dim: Annotated[
+        int | None, typer.Option(min=1, help="Width after principal components. Default: 64.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Use only the first rows of the pairs.")] = None,
+    dtype: Annotated[str | None, typer.Option(help="Type on disk: float16 or float32.")] = None,
+    set_: Set = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    json_: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Embed all captions once with a language model, for training to read as a teacher.
+
+    Example: `protoclip extract-teacher pairs.tsv --model roberta-large --out features/roberta`
+    """
+    with clean_end(debug=debug):
+        from protoclip_cli.cli.pairs_argument import pairs_of
+        from protoclip_cli.cli.screen import Screen, print_result
+        from protoclip_cli.recipe.extract_teacher import ExtractTeacherRecipe
+        from protoclip_cli.recipe.load import load_values
+
+        source = pairs_of(pairs) | ({} if limit is None else {"limit": limit})
+        values = _recipe(recipe) | {"pairs": source}
+        values["teacher"] = _teacher(values.get("teacher"), kind, model, dim)
+        if dtype is not None:
+            values["dtype"] = dtype
+        loaded = load_values(values, ExtractTeacherRecipe, set_ or [])
+        with Screen(quiet=quiet, verbose=verbose) as screen:
+            from protoclip_cli.workflows.teacher_command import make_bank, plan_bank
+
+            if dry_run:
+                plan = plan_bank(loaded, screen)
+                lines = "\n".join(f"{name:<10} {value}" for name, value in plan.items())
+                print_result(json.dumps(plan) if json_ else lines)
+                return
+            report = make_bank(loaded, out, screen)
+        from protoclip_cli.compute.processes import is_main
+
+        if is_main():
+            print_result(json.dumps(report) if json_ else str(out))
+
+
+def _recipe(name: str | None) -> dict[str, Any]:
+    from protoclip_cli.recipe.load import read_values
+    from protoclip_cli.recipe.shipped import find_recipe
+
+    return read_values(find_recipe(name)) if name is not None else {}
+
+
+def _teacher(known: Any, kind: str | None, model: str | None, dim: int | None) -> dict[str, Any]:
+    """The teacher of a recipe with what the options say; without any, the paper's."""
+    if known is None and kind is None and model is None:
+        raise UsageError(
+            "no teacher is named",
+            hint="--model roberta-large (the paper's), --kind lsa (no download), or --recipe NAME",
+        )
+    kind = kind or (known or {}).get("kind") or "huggingface"
+    same = known is not None and known.get("kind") == kind
+    teacher: dict[str, Any] = {**known} if same else {"kind": kind}
+    if model is not None:
+        teacher["path" if kind == "static_vectors" else "name"] = model
+    if dim is not None:
+        teacher["dim"] = dim
+    return teacher
