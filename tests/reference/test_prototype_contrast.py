@@ -1,4 +1,4 @@
-"""Prototypical contrast, alone and in the sum that ProtoCLIP trains on (training/loss.py, training/train.py)."""
+"""Prototypical contrast, alone and in the sum that ProtoCLIP trains on (its loss.py and train.py)."""
 
 import pytest
 import torch

@@ -8,7 +8,6 @@ from safetensors.torch import save_file
 from protoclip_cli.core.errors import DataError, RecipeError
 from protoclip_cli.core.types import Modality
 from protoclip_cli.models.builders import BUILDERS
-from protoclip_cli.models.builders import open_clip as builder
 from protoclip_cli.models.builders._open_clip_towers import _preprocess
 from protoclip_cli.models.dual_encoder import DualEncoder
 from protoclip_cli.models.saved import (

@@ -34,7 +34,7 @@ class SmallTowers(Towers):
     def is_image(self, name):
         return name.startswith("visual")
 
-    def locked(self, modality, unlocked_groups):
+    def locked(self, modality, unlocked_groups):  # noqa: ARG002
         sides = {"image": "visual.", "text": ("words.", "rest.")}
         return frozenset(n for n, _ in self.named_parameters() if n.startswith(sides[modality.value]))
 
