@@ -101,3 +101,39 @@ def on_processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[
     workers = Workers(tmp_path_factory.mktemp("workers"))
     yield workers.run
     workers.stop()
+
+
+@pytest.fixture(scope="session")
+def transformer() -> Callable[..., Path]:
+    """`transformer(folder, texts, **config)` writes a small RoBERTa with chance weights and its tokenizer."""
+    pytest.importorskip("transformers")
+
+    def written(folder: Path, texts: list[str], **config: Any) -> Path:
+        import torch
+        from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
+        from transformers import PreTrainedTokenizerFast, RobertaConfig, RobertaModel
+        from transformers.utils import logging
+
+        logging.disable_progress_bar()
+        words = Tokenizer(models.BPE(unk_token="<unk>"))
+        words.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+        special = ["<s>", "<pad>", "</s>", "<unk>"]
+        alphabet = pre_tokenizers.ByteLevel.alphabet()
+        trainer = trainers.BpeTrainer(
+            vocab_size=400, special_tokens=special, show_progress=False, initial_alphabet=alphabet
+        )
+        words.train_from_iterator(texts, trainer)
+        words.post_processor = processors.TemplateProcessing(
+            single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
+        )
+        marks = {"bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>", "unk_token": "<unk>"}
+        PreTrainedTokenizerFast(tokenizer_object=words, model_max_length=94, **marks).save_pretrained(folder)
+        sizes = {"hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
+        torch.manual_seed(0)
+        model = RobertaModel(
+            RobertaConfig(vocab_size=len(words.get_vocab()), max_position_embeddings=96, **(sizes | config))
+        )
+        model.save_pretrained(folder)
+        return folder
+
+    return written

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import typer
 
 from protoclip_cli.core.errors import ProtoclipError, RecipeError, Stopped, UsageError
+
+_FIRST_SPEAKS_SECONDS = 2.0
 
 
 @contextmanager
@@ -21,7 +24,9 @@ def clean_end(*, debug: bool = False) -> Iterator[None]:
         if debug:
             raise
         if os.environ.get("RANK", "0") != "0" and isinstance(error, UsageError | RecipeError | Stopped):
-            raise typer.Exit(error.exit_code) from None  # the first process says it for all
+            # The first process says it for all. A launcher ends every process when one has ended, so wait for it.
+            time.sleep(_FIRST_SPEAKS_SECONDS)
+            raise typer.Exit(error.exit_code) from None
         tell(f"error: {printable(str(error))}")
         if error.hint:
             tell(f"hint: {printable(error.hint)}")

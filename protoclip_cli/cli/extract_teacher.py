@@ -30,6 +30,12 @@ def extract_teacher(
     dim: Annotated[
         int | None, typer.Option(min=1, help="Width after principal components. Default: 64.")
     ] = None,
+    precision: Annotated[
+        str | None, typer.Option(help="What the model computes in: fp32, bf16 or fp16. Default: fp32.")
+    ] = None,
+    batch: Annotated[
+        int | None, typer.Option(min=1, help="Captions of full length encoded at a time.")
+    ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Use only the first rows of the pairs.")] = None,
     dtype: Annotated[str | None, typer.Option(help="Type on disk: float16 or float32.")] = None,
     set_: Set = None,
@@ -51,7 +57,8 @@ def extract_teacher(
 
         source = pairs_of(pairs) | ({} if limit is None else {"limit": limit})
         values = _recipe(recipe) | {"pairs": source}
-        values["teacher"] = _teacher(values.get("teacher"), kind, model, dim)
+        changes = {"model": model, "dim": dim, "precision": precision, "batch": batch}
+        values["teacher"] = _teacher(values.get("teacher"), kind, changes)
         if dtype is not None:
             values["dtype"] = dtype
         loaded = load_values(values, ExtractTeacherRecipe, set_ or [])
@@ -59,7 +66,7 @@ def extract_teacher(
             from protoclip_cli.workflows.teacher_command import make_bank, plan_bank
 
             if dry_run:
-                plan = plan_bank(loaded, screen)
+                plan = plan_bank(loaded, out, screen)
                 lines = "\n".join(f"{name:<10} {value}" for name, value in plan.items())
                 print_result(json.dumps(plan) if json_ else lines)
                 return
@@ -77,9 +84,9 @@ def _recipe(name: str | None) -> dict[str, Any]:
     return read_values(find_recipe(name)) if name is not None else {}
 
 
-def _teacher(known: Any, kind: str | None, model: str | None, dim: int | None) -> dict[str, Any]:
-    """The teacher of a recipe with what the options say; without any, the paper's."""
-    if known is None and kind is None and model is None:
+def _teacher(known: Any, kind: str | None, changes: dict[str, Any]) -> dict[str, Any]:
+    """The teacher of a recipe, or of a kind, with what the options say."""
+    if known is None and kind is None and changes["model"] is None:
         raise UsageError(
             "no teacher is named",
             hint="--model roberta-large (the paper's), --kind lsa (no download), or --recipe NAME",
@@ -87,8 +94,5 @@ def _teacher(known: Any, kind: str | None, model: str | None, dim: int | None) -
     kind = kind or (known or {}).get("kind") or "huggingface"
     same = known is not None and known.get("kind") == kind
     teacher: dict[str, Any] = {**known} if same else {"kind": kind}
-    if model is not None:
-        teacher["path" if kind == "static_vectors" else "name"] = model
-    if dim is not None:
-        teacher["dim"] = dim
-    return teacher
+    model = {"path" if kind == "static_vectors" else "name": changes.pop("model")}
+    return teacher | {key: value for key, value in (model | changes).items() if value is not None}

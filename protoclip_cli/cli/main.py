@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from protoclip_cli import __version__
+from protoclip_cli.cli.cluster import cluster
 from protoclip_cli.cli.evaluate import evaluate
 from protoclip_cli.cli.extract_teacher import extract_teacher
 from protoclip_cli.cli.recipes import recipes
@@ -38,5 +39,6 @@ def _options(
 
 app.command("extract-teacher")(extract_teacher)
 app.command()(train)
+app.command()(cluster)
 app.command()(evaluate)
 app.add_typer(recipes, name="recipes")

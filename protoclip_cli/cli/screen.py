@@ -113,6 +113,17 @@ class Screen:
             table.add_row(*map(Text, (*names, shown(row), bounds, f"{row['n']:,}")))
         self.console.print(table)
 
+    def grid(self, titles: Sequence[str], lines: Sequence[Sequence[str]]) -> None:
+        """Show lines of text in columns."""
+        if self.quiet or not lines:
+            return
+        table = Table(title=None, header_style="bold")
+        for title in titles:
+            table.add_column(title)
+        for line in lines:
+            table.add_row(*(Text(printable(cell)) for cell in line))
+        self.console.print(table)
+
 
 def shown(row: dict[str, Any]) -> str:
     """A score as people read it: percent, but for losses and ranks."""

@@ -37,3 +37,29 @@ def normalized_mutual_information(labels: NDArray[np.int64], clusters: NDArray[n
     from sklearn.metrics import normalized_mutual_info_score
 
     return float(normalized_mutual_info_score(labels, clusters))
+
+
+def cluster_shape(rows: NDArray[np.float32], clusters: NDArray[np.int64]) -> dict[str, float | None]:
+    """How compact clusters are, and how far from one another. None where there are too few of them.
+
+    Args:
+        rows: (n, d).
+        clusters: (n,), the cluster of each.
+
+    Returns:
+        `silhouette` in [-1, 1], larger is better; `davies_bouldin`, smaller is better; `calinski_harabasz`,
+        larger is better.
+
+    >>> rows = np.array([[0.0], [0.1], [5.0], [5.1]], np.float32)
+    >>> round(cluster_shape(rows, np.array([0, 0, 1, 1]))["silhouette"], 2)
+    0.98
+    """
+    from sklearn.metrics import calinski_harabasz_score, davies_bouldin_score, silhouette_score
+
+    if not 1 < len(np.unique(clusters)) < len(rows):
+        return dict.fromkeys(("silhouette", "davies_bouldin", "calinski_harabasz"))
+    return {
+        "silhouette": float(silhouette_score(rows, clusters)),
+        "davies_bouldin": float(davies_bouldin_score(rows, clusters)),
+        "calinski_harabasz": float(calinski_harabasz_score(rows, clusters)),
+    }

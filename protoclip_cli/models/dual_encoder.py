@@ -57,6 +57,12 @@ class DualEncoder(nn.Module):
             embedding, projections = self._text(view), self.text_projection_heads
         return Features(embedding, {name: projections[name](embedding) for name in heads})
 
+    def project(self, modality: Modality, embedding: Tensor, head: str) -> Tensor:
+        """The projection of embeddings by a head: (b, D) to (b, P)."""
+        heads = self.image_projection_heads if modality is Modality.IMAGE else self.text_projection_heads
+        projected: Tensor = heads[head](embedding)
+        return projected
+
     def _normalise(self, pixels: Tensor) -> Tensor:
         normal = (pixels.to(self.mean.dtype) / 255 - self.mean) / self.std
         return normal.contiguous(memory_format=torch.channels_last) if self._channels_last else normal

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _MEAN, _COMPONENTS = "pca_mean.npy", "pca_components.npy"
+_CHUNK = 8192
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,22 +19,27 @@ class Pca:
     mean: NDArray[np.float32]
     """(S,)."""
     components: NDArray[np.float32]
-    """(T, S), orthonormal rows."""
+    """(T, S), orthonormal rows, the one with most variance first."""
 
     @classmethod
-    def fit(cls, rows: NDArray[np.float32], dim: int) -> Pca:
-        """Find the directions.
+    def fit(cls, features: NDArray[np.generic], rows: NDArray[np.int64], dim: int) -> Pca:
+        """Find the directions. Holds a chunk of rows and an (S, S) matrix in memory.
 
         Args:
-            rows: (n, S), a sample.
-            dim: T, at most n and S.
+            features: (N, S), may be memory-mapped.
+            rows: (n,), which of them to fit on.
+            dim: T, at most S.
         """
-        from sklearn.decomposition import PCA
-
-        found = PCA(dim, svd_solver="covariance_eigh" if len(rows) > rows.shape[1] else "full").fit(
-            rows.astype(np.float64)
-        )
-        return cls(found.mean_.astype(np.float32), found.components_.astype(np.float32))
+        chunks = [rows[start : start + _CHUNK] for start in range(0, len(rows), _CHUNK)]
+        mean = sum(features[chunk].astype(np.float64).sum(axis=0) for chunk in chunks) / len(rows)
+        spread = np.zeros((features.shape[1],) * 2)
+        for chunk in chunks:
+            centred = features[chunk].astype(np.float64) - mean
+            spread += centred.T @ centred
+        directions = np.linalg.eigh(spread)[1][:, ::-1][:, :dim].T
+        # The sign of a direction is free; the largest entry is positive, so that it is always the same.
+        largest = np.take_along_axis(directions, np.abs(directions).argmax(axis=1)[:, None], axis=1)
+        return cls(mean.astype(np.float32), (directions * np.sign(largest)).astype(np.float32))
 
     def __call__(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
         """(n, S) to (n, T)."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from protoclip_cli.core.errors import MissingExtra, RecipeError
 from protoclip_cli.core.spec import Spec
 
 
@@ -48,6 +49,8 @@ class TextEncoderSpec(Spec, ABC):
     kind: str
     dim: int | None = Field(64, gt=0)
     """Reduce features to this width by principal components. Empty: leave them as they are."""
+    normalize: bool = True
+    """Give features unit length before they are reduced, as the original did."""
 
     @abstractmethod
     def open(self, captions: Texts, *, seed: int, device: Any) -> TextEncoder:
@@ -74,12 +77,42 @@ class _NoTexts:
 _NONE = _NoTexts()
 
 
-def by_length(texts: Sequence[str], batch: int) -> Iterable[list[int]]:
+def by_length(lengths: Sequence[int], room: int) -> Iterator[list[int]]:
     """Places of texts in batches of like length, longest first, so that memory runs out at once or never.
 
-    >>> list(by_length(["aa", "a", "aaa"], 2))
-    [[2, 0], [1]]
+    Args:
+        lengths: of each text, in tokens.
+        room: tokens of a batch, its padding included.
+
+    >>> list(by_length([2, 1, 3, 1], 4))
+    [[2], [0, 1], [3]]
     """
-    order = sorted(range(len(texts)), key=lambda place: -len(texts[place]))
-    for start in range(0, len(order), batch):
-        yield order[start : start + batch]
+    order = sorted(range(len(lengths)), key=lambda place: -lengths[place])
+    while order:
+        count = max(1, room // max(1, lengths[order[0]]))
+        yield order[:count]
+        order = order[count:]
+
+
+def missing(package: str) -> MissingExtra:
+    """What to tell where a teacher's library is not installed."""
+    return MissingExtra(f"this teacher needs the package {package}", hint="pip install 'protoclip[teachers]'")
+
+
+def no_model(name: str, error: Exception) -> RecipeError:
+    """What to tell where a model cannot be loaded."""
+    first = next(iter(str(error).strip().splitlines()), type(error).__name__)
+    return RecipeError(
+        f"the model '{name}' cannot be loaded: {first}",
+        hint="give a folder, or a name on the hub and a connection to it",
+    )
+
+
+def check_precision(precision: str, device: Any) -> None:
+    """Refuse what a device cannot compute in.
+
+    Raises:
+        RecipeError: fp16 without a GPU.
+    """
+    if precision == "fp16" and str(device).partition(":")[0] == "cpu":
+        raise RecipeError("teacher.precision: fp16 needs a GPU", hint="use bf16 or fp32 on a CPU")

@@ -32,6 +32,20 @@ class Board:
     statistics: Mapping[str, Any]
     """What is worth logging about the clusterings; plain values."""
 
+    @property
+    def numbers(self) -> dict[str, Any]:
+        """The statistics that are numbers."""
+        return {name: value for name, value in self.statistics.items() if not isinstance(value, str)}
+
+    @property
+    def words(self) -> str:
+        """How many prototypes there are, and who made them."""
+        about = self.statistics
+        return "; ".join(
+            f"{about[f'prototypes/{source}/live']} of {source} by {about[f'prototypes/{source}/backend']}"
+            for source in sorted(self.labels)
+        )
+
     def at(self, names: frozenset[str], positions: Tensor) -> dict[str, Prototypes]:
         """Some prototypes, with the clusters of some rows.
 
@@ -89,7 +103,7 @@ class Board:
 def make_board(
     features: Mapping[str, Tensor],
     names: frozenset[str],
-    settings: KMeansSettings,
+    settings: Mapping[str, KMeansSettings],
     *,
     seed: int,
     normalize: bool = True,
@@ -101,7 +115,7 @@ def make_board(
     Args:
         features: by source, (n, P) or (n, T), unit length: this process's share of the episode's positions.
         names: of the prototypes that objectives read, as in `Needs.prototypes`.
-        settings: of k-means.
+        settings: of k-means, by source.
         seed: of its chance.
         normalize: give prototypes unit length. The original leaves means as they are, so that the tighter a
             cluster, the larger the logits it can reach.
@@ -110,7 +124,7 @@ def make_board(
     prototypes: dict[str, Tensor] = {}
     statistics: dict[str, Any] = {}
     for source in sorted({name.rpartition("<-")[2] for name in names}):
-        clusters = kmeans(features[source], settings, seed=seed)
+        clusters = kmeans(features[source], settings[source], seed=seed)
         occupied = clusters.sizes > 0
         place = occupied.cumsum(0) - 1
         mine = place.to(clusters.labels.device)[clusters.labels]
@@ -134,4 +148,5 @@ def _statistics(source: str, clusters: Clustering, rows: int, live: int) -> dict
         f"prototypes/{source}/reseeded": clusters.reseeded,
         f"prototypes/{source}/largest": int(clusters.sizes.max()),
         f"prototypes/{source}/distance": round(clusters.objective / rows, 6),
+        f"prototypes/{source}/backend": clusters.backend,
     }

@@ -6,12 +6,32 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from protoclip_cli.compute.processes import from_main, is_main
+from protoclip_cli.compute.main_process import on_main
 from protoclip_cli.core.errors import DataError
 from protoclip_cli.prototypes.board import Board
 from protoclip_cli.store.files import digest_file, disk_errors, flush_file, flush_folder
 
 _NAME = re.compile(r"episode_(\d+)\.safetensors")
+
+
+def save_board(board: Board, path: Path) -> str:
+    """Write prototypes, whole or not at all.
+
+    Returns:
+        The digest of the file.
+
+    Raises:
+        ResourceError: the disk is full.
+    """
+    beside = path.with_name(f".{path.name}.tmp")
+    with disk_errors(f"saving {path}"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        board.save(beside)
+        flush_file(beside)
+        digest = digest_file(beside)
+        beside.replace(path)
+        flush_folder(path.parent)
+    return digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,18 +50,7 @@ class BoardFiles:
         Raises:
             ResourceError: the disk is full.
         """
-        digest = ""
-        if is_main():
-            place = self.path(episode)
-            beside = place.with_name(f".{place.name}.tmp")
-            with disk_errors(f"saving {place}"):
-                self.folder.mkdir(parents=True, exist_ok=True)
-                board.save(beside)
-                flush_file(beside)
-                digest = digest_file(beside)
-                beside.replace(place)
-                flush_folder(self.folder)
-        return str(from_main(digest))
+        return str(on_main(lambda: save_board(board, self.path(episode))))
 
     def load(self, episode: int, digest: str) -> Board:
         """Read prototypes.

@@ -157,9 +157,15 @@ class TrainRecipe(Spec):
         heads = {spec.needs().heads for spec in readers.values()}
         if len(heads) > 1:
             yield "objectives that read prototypes must read the same head"
-        rows = self.episodes.rows
-        if self.prototypes is not None and rows != "all" and self.prototypes.k > rows:
-            yield f"prototypes.k {self.prototypes.k} is more than the {rows} rows of an episode"
+        if self.prototypes is None:
+            return
+        rows, k = self.episodes.rows, self.prototypes.k
+        if rows != "all" and self.prototypes.largest_k > rows:
+            yield f"prototypes.k {self.prototypes.largest_k} is more than the {rows} rows of an episode"
+        if isinstance(k, dict):
+            read = {source for spec in readers.values() for source in spec.needs().clustered}
+            if lacking := sorted(read - k.keys()):
+                yield f"prototypes.k says nothing of {', '.join(lacking)}, which objectives read"
 
     @property
     def needs(self) -> Needs:

@@ -43,19 +43,22 @@ class Clusterer:
 
     def cluster(self, features: Mapping[str, Tensor], episode: int) -> tuple[Board, str]:
         """The episode's prototypes, saved, and the digest of their file."""
-        settings = KMeansSettings(
-            k=self.spec.k,
+        names, normalize = self.names[episode], self.spec.normalize
+        settings = {source: self._settings(source) for name in names for source in [name.rpartition("<-")[2]]}
+        seed = key(self.seed, "cluster", episode) >> 1
+        board = make_board(features, names, settings, seed=seed, normalize=normalize)
+        digest = self.files.save(board, episode)
+        return board.to(self.device), digest
+
+    def _settings(self, source: str) -> KMeansSettings:
+        return KMeansSettings(
+            k=self.spec.k_of(source),
             iterations=self.spec.iterations,
             restarts=self.spec.restarts,
             spherical=self.spec.spherical,
             samples_per_centroid=self.spec.samples_per_centroid,
             backend=self.spec.backend,
         )
-        seed = key(self.seed, "cluster", episode) >> 1
-        names, normalize = self.names[episode], self.spec.normalize
-        board = make_board(features, names, settings, seed=seed, normalize=normalize)
-        digest = self.files.save(board, episode)
-        return board.to(self.device), digest
 
     def load(self, episode: int, digest: str) -> Board:
         """The prototypes of an episode that was looked at before."""

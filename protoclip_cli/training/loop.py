@@ -115,6 +115,8 @@ class Loop:
             features = self._timed("look", lambda: clusterer.look(batches, phase, self.guidance))
             self._stop_if_asked(stop)
             made = self._timed("cluster", lambda: clusterer.cluster(features, episode))
+            if self.progress.board < 0:
+                self.reporter.note(f"prototypes: {made[0].words}")
             self.guidance.board, digest = made
             self.progress.board, self.progress.board_digest = episode, digest
         self.progress.phase = "train"
@@ -168,7 +170,7 @@ class Loop:
         self.progress.step += 1
         row = {"step": self.progress.step, "episode": phase.episode}
         if step == self.progress.board * self.plan.steps_per_episode and self.guidance.board is not None:
-            row |= self.guidance.board.statistics  # once, in the first step that they guide
+            row |= self.guidance.board.numbers  # once, in the first step that they guide
         self.journal.add({**row, "lr": rates["image"], "text_lr": rates["rest"]}, metrics, waited)
         if self._flush_is_due():
             self._flush()

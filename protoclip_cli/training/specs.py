@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -20,11 +20,15 @@ class EpisodesSpec(Spec):
     """`shuffle`: every row once before any comes again. `replacement`: each drawn anew, as in ProtoCLIP."""
 
 
+Clusters = Annotated[int, Field(gt=1)]
+Source = Literal["image", "text", "teacher"]
+
+
 class PrototypesSpec(Spec):
     """How an episode is looked at and clustered."""
 
-    k: int = Field(gt=1)
-    """Clusters of each clustering."""
+    k: Clusters | dict[Source, Clusters]
+    """Clusters of each clustering: one number, or one for each of `image`, `text` and `teacher`."""
     iterations: int = Field(20, gt=0)
     """Rounds of k-means."""
     restarts: int = Field(1, gt=0)
@@ -43,6 +47,19 @@ class PrototypesSpec(Spec):
     """Give prototypes unit length. False: the original's plain means."""
     keep_images_gb: float = Field(4.0, ge=0)
     """Memory of each process for images of the look that training need not read again."""
+
+    def k_of(self, source: str) -> int:
+        """Clusters of a source.
+
+        Raises:
+            KeyError: the recipe names numbers, and none for this source.
+        """
+        return self.k if isinstance(self.k, int) else dict(self.k)[source]  # type: ignore[index]
+
+    @property
+    def largest_k(self) -> int:
+        """The largest number of clusters."""
+        return self.k if isinstance(self.k, int) else max(self.k.values())
 
 
 class BatchSpec(Spec):

@@ -121,9 +121,9 @@ def make_plan(recipe: TrainRecipe, rows: int) -> Plan:
     every = recipe.prototypes.every if recipe.prototypes else 1
     anchors = anchors_of(recipe.episodes.count, recipe.typed_objectives, every)
     plan = Plan.make(recipe.seed, rows, recipe.episodes, recipe.batch, anchors)
-    if recipe.prototypes and recipe.prototypes.k > plan.rows:
+    if recipe.prototypes and recipe.prototypes.largest_k > plan.rows:
         raise RecipeError(
-            f"prototypes.k {recipe.prototypes.k} is more than the {plan.rows:,} rows of an episode",
+            f"prototypes.k {recipe.prototypes.largest_k} is more than the {plan.rows:,} rows of an episode",
             hint="lower prototypes.k; ten rows or more for each cluster are usual",
         )
     return plan

@@ -32,18 +32,19 @@ def costliest_episode(recipe: TrainRecipe, plan: Plan, model: DualEncoder) -> di
         if names := made.get(phase.episode):
             sides = {part for name in names for part in name.split("<-")}
             costs["look"] = plan.rows * sum(forward[side] for side in Modality if side.value in sides)
-            costs["cluster"] = _clustering(recipe, plan, len({n.rpartition("<-")[2] for n in names}))
+            sources = {name.rpartition("<-")[2] for name in names}
+            costs["cluster"] = sum(_clustering(recipe, plan, source) for source in sources)
         return costs
 
     return max(map(cost, phases), key=lambda costs: sum(costs.values()))
 
 
-def _clustering(recipe: TrainRecipe, plan: Plan, sources: int) -> float:
+def _clustering(recipe: TrainRecipe, plan: Plan, source: str) -> float:
     spec, head = recipe.prototypes, recipe.clustered_head
     assert spec is not None
-    width = getattr(recipe.model.heads.get(head), "dim", 128)
-    fitted = min(plan.rows, spec.k * (spec.samples_per_centroid or plan.rows))
-    return 2.0 * sources * width * spec.k * (fitted * spec.iterations * spec.restarts + plan.rows)
+    k, width = spec.k_of(source), getattr(recipe.model.heads.get(head), "dim", 128)
+    fitted = min(plan.rows, k * (spec.samples_per_centroid or plan.rows))
+    return 2.0 * width * k * (fitted * spec.iterations * spec.restarts + plan.rows)
 
 
 def _forward(model: DualEncoder) -> dict[Modality, float]:

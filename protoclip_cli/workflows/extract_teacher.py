@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 import shutil
+import signal
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
-from protoclip_cli.compute.processes import collect_ragged, is_main, wait_for_all
+from protoclip_cli.compute.main_process import on_main
+from protoclip_cli.compute.processes import wait_for_all
 from protoclip_cli.compute.randomness import generator
-from protoclip_cli.core.errors import DataError, ResourceError, UsageError
-from protoclip_cli.core.reporter import Reporter
+from protoclip_cli.compute.stop import StopFlag
+from protoclip_cli.core.errors import DataError, Interrupted, ResourceError, Stopped, UsageError
+from protoclip_cli.core.reporter import Reporter, Silent
 from protoclip_cli.data.captions import Captions
-from protoclip_cli.models.builders import TEXT_ENCODERS
+from protoclip_cli.models.bank_encoder import BankEncoder, is_saved, open_encoder, save_encoder
 from protoclip_cli.models.pca import Pca
 from protoclip_cli.models.text_encoder import TextEncoder, TextEncoderSpec
-from protoclip_cli.store.bank import ABOUT, ENCODER, FEATURES, Bank, read_about
+from protoclip_cli.store.bank import ABOUT, ENCODER, FEATURES, Bank, read_about, write_features
 from protoclip_cli.store.checkpoints import free_bytes
-from protoclip_cli.store.files import disk_errors, flush_file, flush_folder, read_json, write_json
+from protoclip_cli.store.files import disk_errors, read_json, write_json
 from protoclip_cli.workflows.raw_features import RawFeatures
 
 _VERSION = 1
 _SAMPLE = 200_000
 _CHUNK = 65_536
+_BEGUN, _RAW = "begun.json", ".raw"
 
 Dtype = Literal["float16", "float32"]
 
@@ -65,6 +71,8 @@ def extract_teacher(
 ) -> Bank:
     """Make a bank, or continue one, or open it if it is finished. Collective.
 
+    The result is the same for any number of processes, and after any number of stops.
+
     Args:
         spec: of the encoder.
         captions: of the pairs.
@@ -76,139 +84,176 @@ def extract_teacher(
 
     Raises:
         UsageError: the folder holds something else.
+        Stopped: a signal asked for it; calling again goes on from there.
         ProtoclipError: whatever stops the encoder.
     """
     work = _Work(spec, captions, out, seed, device, dtype, reporter)
-    if not _is_finished(work):
+    if not on_main(lambda: _is_finished(work)):
         _extract(work)
     return Bank.open(out, fingerprint=captions.fingerprint, captions=len(captions))
+
+
+def state_of(spec: TextEncoderSpec, captions: Captions, out: Path, *, seed: int, dtype: Dtype) -> str:
+    """What extracting would find in a folder: `new`, `begun`, `begun by another` or `finished`.
+
+    Raises:
+        UsageError: the folder holds something else.
+    """
+    about, origin = read_about(out), _Work(spec, captions, out, seed, None, dtype, Silent()).origin()
+    if about is not None:
+        _refuse_another(out, about, origin)
+        return "finished"
+    _refuse_strangers(out)
+    if not (out / _BEGUN).is_file():
+        return "new"
+    return "begun" if read_json(out / _BEGUN) == origin else "begun by another"
 
 
 def _is_finished(work: _Work) -> bool:
     about = read_about(work.out)
     if about is None:
         return False
-    known = {name: about.get(name) for name in work.origin()}
-    if known != work.origin():
-        different = ", ".join(sorted(name for name, value in work.origin().items() if known[name] != value))
-        raise UsageError(
-            f"{work.out} holds another bank (different: {different})",
-            hint="choose another folder with --out, or delete this one",
-        )
-    work.reporter.note(f"{work.out} is finished: {about['captions']:,} captions, width {about['dim']}")
+    _refuse_another(work.out, about, work.origin())
+    _clear(work.out, _RAW, _BEGUN)
+    work.reporter.note(
+        f"{work.out} is finished: {about['captions']:,} captions, width {about['dim']}; nothing to do"
+    )
     return True
 
 
-def _extract(work: _Work) -> None:
-    if is_main():
-        _prepare(work)
-    wait_for_all()
-    encoder = _open_encoder(work)
-    raw = RawFeatures(work.out / ".raw", len(work.captions), encoder.width, work.dtype)
-    for chunk in raw.missing():
-        texts = work.captions.slice(chunk.start, chunk.stop)
-        raw.write(chunk, encoder.embed(texts))
-        work.reporter.progress("captions", raw.done, len(work.captions))
-    raw.close()
-    counts = np.array([[encoder.truncated, encoder.unknown]])
-    truncated, unknown = _summed(counts, work.device)
-    if truncated:
-        work.reporter.warn(f"{truncated:,} captions were longer than the teacher takes and were cut")
-    if unknown:
-        work.reporter.warn(
-            f"{unknown:,} captions have no word that the teacher knows; their features are zero"
+def _refuse_another(out: Path, about: dict[str, Any], origin: dict[str, Any]) -> None:
+    if different := [name for name, value in origin.items() if about.get(name) != value]:
+        raise UsageError(
+            f"{out} holds another bank (different: {', '.join(different)})",
+            hint="choose another folder with --out, or delete this one",
         )
-    wait_for_all()
-    if is_main():
-        _finish(work, raw)
-    wait_for_all()
 
 
-def _summed(counts: np.ndarray[Any, Any], device: Any) -> tuple[int, int]:
-    import torch
-
-    both = collect_ragged(torch.from_numpy(counts).to(device)).sum(dim=0).tolist()
-    return int(both[0]), int(both[1])
+def _refuse_strangers(out: Path) -> None:
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"{out} is a file", hint="choose another folder with --out")
+    if not out.is_dir() or (out / _BEGUN).is_file():
+        return
+    if any(path.name != f".{_BEGUN}.tmp" for path in out.iterdir()):
+        raise UsageError(f"{out} has files in it but is no bank", hint="choose another folder with --out")
 
 
 def _prepare(work: _Work) -> None:
-    """Make the folder ready; work of another kind that was left in it is thrown away."""
-    begun, out = work.out / ".begun.json", work.out
-    if out.exists() and not out.is_dir():
-        raise UsageError(f"{out} is a file", hint="choose another folder with --out")
-    if begun.is_file() and read_json(begun) != work.origin():
-        work.reporter.note(f"{out} holds the beginning of another bank; starting anew")
-        shutil.rmtree(out)
-    elif not begun.is_file() and out.is_dir() and any(out.iterdir()):
-        raise UsageError(f"{out} has files in it but is no bank", hint="choose another folder with --out")
-    with disk_errors(f"making {out}"):
-        out.mkdir(parents=True, exist_ok=True)
+    """Make the folder ready; what is left of other work is thrown away."""
+    _refuse_strangers(work.out)
+    begun = work.out / _BEGUN
+    with disk_errors(f"making {work.out}"):
+        if begun.is_file() and read_json(begun) != work.origin():
+            if (work.out / _RAW).is_dir():
+                work.reporter.note(f"{work.out} holds the beginning of another bank; starting anew")
+            _clear(work.out, _RAW, ENCODER, FEATURES)
+        work.out.mkdir(parents=True, exist_ok=True)
         write_json(begun, work.origin())
 
 
-def _open_encoder(work: _Work) -> TextEncoder:
+def _clear(out: Path, *names: str) -> None:
+    for path in (out / name for name in names):
+        if path.is_dir():
+            shutil.rmtree(path)
+        path.unlink(missing_ok=True)
+
+
+def _extract(work: _Work) -> None:
+    on_main(lambda: _prepare(work))
+    encoder = _open_encoder(work)
+    raw = RawFeatures(work.out / _RAW, len(work.captions), encoder.encoder.width, work.dtype)
+    with StopFlag() as stop:
+        for chunk in raw.rounds():
+            _stop_if_asked(stop, work.out)
+            if chunk is not None:
+                _encode(work, encoder, raw, chunk)
+    wait_for_all()
+    on_main(lambda: _finish(work, raw))
+
+
+def _encode(work: _Work, encoder: BankEncoder, raw: RawFeatures, chunk: range) -> None:
+    teacher = encoder.encoder
+    teacher.truncated = teacher.unknown = 0
+    features = encoder.raw(work.captions.slice(chunk.start, chunk.stop))
+    raw.write(chunk, features, truncated=teacher.truncated, unknown=teacher.unknown)
+    work.reporter.progress("captions", raw.done, raw.rows)
+
+
+def _stop_if_asked(stop: StopFlag, out: Path) -> None:
+    if number := stop.poll():
+        kind = Interrupted if number == signal.SIGINT else Stopped
+        raise kind(f"stopped while making {out}", hint="do the same again to continue it")
+
+
+def _open_encoder(work: _Work) -> BankEncoder:
     """The first process fits what is fitted on the captions; all use what it saved."""
     folder = work.out / ENCODER
-    if is_main() and not (folder / "spec.json").is_file():
-        encoder = work.spec.open(work.captions, seed=work.seed, device=work.device)
-        folder.mkdir(exist_ok=True)
-        encoder.save(folder)
-        write_json(folder / "spec.json", work.spec.model_dump(mode="json"))
-    wait_for_all()
-    encoder = work.spec.reopen(folder, device=work.device)
-    if is_main():
-        need = len(work.captions) * encoder.width * np.dtype(work.dtype).itemsize
-        if need > (free := free_bytes(work.out)):
-            raise ResourceError(
-                f"the features take {need / 1e9:.1f} GB on the way, and {free / 1e9:.1f} GB are free",
-                hint="make room, choose another disk with --out, or a smaller type with --dtype float16",
-            )
+
+    made: list[TextEncoder] = []
+
+    def fit() -> None:
+        if not is_saved(folder):
+            made.append(work.spec.open(work.captions, seed=work.seed, device=work.device))
+            save_encoder(folder, work.spec, made[0])
+
+    on_main(fit)
+    encoder = BankEncoder(made[0], work.spec.normalize) if made else open_encoder(folder, device=work.device)
+    on_main(lambda: _check_room(work, encoder.encoder.width))
     return encoder
+
+
+def _check_room(work: _Work, width: int) -> None:
+    need, free = raw_bytes(len(work.captions), width, work.dtype), free_bytes(work.out)
+    if need > free and not (work.out / _RAW).is_dir():
+        raise ResourceError(
+            f"features of {len(work.captions):,} captions take {need / 1e9:.1f} GB on the way, and "
+            f"{free / 1e9:.1f} GB are free",
+            hint="make room, choose another disk with --out, or a smaller type with --dtype float16",
+        )
+
+
+def raw_bytes(captions: int, width: int, dtype: Dtype) -> int:
+    """What features take on disk before they are reduced."""
+    return captions * width * np.dtype(dtype).itemsize
 
 
 def _finish(work: _Work, raw: RawFeatures) -> None:
     """Reduce the features and put the bank together; its description comes last and makes it whole."""
-    encoder, found = work.out / ENCODER, raw.read()
-    pca = None
-    if work.spec.dim is not None and work.spec.dim < raw.width:
-        sample = generator(work.seed, "pca").permutation(len(found))[:_SAMPLE]
-        sample.sort()
-        if work.spec.dim > len(sample):
-            raise DataError(
-                f"{len(sample)} captions cannot be reduced to {work.spec.dim} components",
-                hint="lower the teacher's dim",
-            )
-        pca = Pca.fit(np.asarray(found[sample], np.float32), work.spec.dim)
-        pca.save(encoder)
-    dim = raw.width if pca is None else work.spec.dim
-    assert dim is not None
-    beside = work.out / f".{FEATURES}.tmp"
-    with disk_errors(f"writing {work.out / FEATURES}"):
-        shape = (len(found), dim)
-        made = np.lib.format.open_memmap(beside, mode="w+", dtype=np.dtype(work.dtype), shape=shape)
+    found, counts = raw.read(), {name: raw.counted(name) for name in ("truncated", "unknown")}
+    if counts["truncated"]:
+        work.reporter.warn(f"{counts['truncated']:,} captions are longer than the teacher takes and were cut")
+    if counts["unknown"]:
+        work.reporter.warn(
+            f"{counts['unknown']:,} captions have no word that the teacher knows; their features are zero"
+        )
+    pca = _components(work, found)
+    dim = raw.width if pca is None else len(pca.components)
+
+    def reduced() -> Iterator[NDArray[np.float32]]:
         for start in range(0, len(found), _CHUNK):
             rows = np.asarray(found[start : start + _CHUNK], np.float32)
-            made[start : start + _CHUNK] = rows if pca is None else pca(rows)
-        made.flush()
-        del made
-        flush_file(beside)
-        beside.replace(work.out / FEATURES)
-        flush_folder(work.out)
-    reduced = None if pca is None else {"from": raw.width, "fitted_on": min(len(found), _SAMPLE)}
-    write_json(work.out / ABOUT, {**work.origin(), "dim": dim, "pca": reduced})
+            yield rows if pca is None else pca(rows)
+
+    write_features(work.out, (len(found), dim), work.dtype, reduced())
+    about = None if pca is None else {"from": raw.width, "fitted_on": min(len(found), _SAMPLE)}
+    write_json(work.out / ABOUT, {**work.origin(), "dim": dim, "pca": about, **counts})
     raw.remove()
-    (work.out / ".begun.json").unlink()
+    _clear(work.out, _BEGUN)
 
 
-def open_encoder_of(bank: Path, *, device: Any) -> tuple[TextEncoder, Pca | None]:
-    """What embeds other texts, such as prompts, into the space of a bank: encode, then reduce.
-
-    Raises:
-        DataError: it is not a bank.
-    """
-    spec = bank / ENCODER / "spec.json"
-    if not spec.is_file():
-        raise DataError(f"{bank} is not a bank with an encoder")
-    known = read_json(spec)
-    encoder = TEXT_ENCODERS.spec(known["kind"]).model_validate(known)
-    return encoder.reopen(bank / ENCODER, device=device), Pca.load(bank / ENCODER)
+def _components(work: _Work, found: NDArray[Any]) -> Pca | None:
+    """Principal components of a sample, saved with the encoder; none where it is narrow already."""
+    dim, width = work.spec.dim, found.shape[1]
+    if dim is None or dim >= width:
+        if dim is not None and dim > width:
+            work.reporter.note(f"the teacher's features have width {width} only and stay as they are")
+        return None
+    rows = np.sort(generator(work.seed, "pca").permutation(len(found))[:_SAMPLE])
+    if dim > len(rows):
+        raise DataError(
+            f"{len(rows)} captions cannot be reduced to {dim} components", hint="lower the teacher's dim"
+        )
+    work.reporter.note(f"finding {dim} components of {width} in {len(rows):,} captions")
+    pca = Pca.fit(found, rows, dim)
+    pca.save(work.out / ENCODER)
+    return pca

@@ -9,11 +9,10 @@ import sys
 from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
-from protoclip_cli.compute.processes import from_main, is_main, world
-from protoclip_cli.core import errors
-from protoclip_cli.core.errors import ProtoclipError, UsageError
+from protoclip_cli.compute.main_process import on_main
+from protoclip_cli.compute.processes import world
+from protoclip_cli.core.errors import UsageError
 from protoclip_cli.recipe.load import difference, load_recipe, save_recipe
 from protoclip_cli.recipe.train import TrainRecipe
 from protoclip_cli.store.checkpoints import Checkpoint, last_good
@@ -36,20 +35,13 @@ def begin(
         UsageError: there is a run already, or its recipe differs.
         DataError: it cannot be continued.
     """
-    answer: dict[str, Any] = {}
-    if is_main():
-        try:
-            found = _begin(folder, recipe, resume=resume, allow_change=allow_change, note=note)
-            answer = {"step": None if found is None else found.path.name}
-        except ProtoclipError as error:
-            if world() == 1:
-                raise
-            answer = {"error": type(error).__name__, "message": str(error), "hint": error.hint}
-    answer = from_main(answer)
-    if "error" in answer:
-        kind: type[ProtoclipError] = getattr(errors, answer["error"], ProtoclipError)
-        raise kind(answer["message"], hint=answer["hint"])
-    return None if answer["step"] is None else Checkpoint(folder.checkpoints / answer["step"])
+
+    def work() -> str | None:
+        found = _begin(folder, recipe, resume=resume, allow_change=allow_change, note=note)
+        return None if found is None else found.path.name
+
+    name = on_main(work)
+    return None if name is None else Checkpoint(folder.checkpoints / name)
 
 
 def _begin(

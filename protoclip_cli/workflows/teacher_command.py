@@ -10,8 +10,10 @@ from protoclip_cli.compute.device import ComputeSpec, start
 from protoclip_cli.compute.processes import is_main
 from protoclip_cli.core.reporter import Reporter, Silent
 from protoclip_cli.recipe.extract_teacher import ExtractTeacherRecipe
+from protoclip_cli.store.bank import read_about
+from protoclip_cli.store.checkpoints import free_bytes
 from protoclip_cli.workflows.building import open_pairs
-from protoclip_cli.workflows.extract_teacher import extract_teacher
+from protoclip_cli.workflows.extract_teacher import extract_teacher, raw_bytes, state_of
 
 
 def make_bank(recipe: ExtractTeacherRecipe, out: Path, reporter: Reporter | None = None) -> dict[str, Any]:
@@ -42,16 +44,36 @@ def make_bank(recipe: ExtractTeacherRecipe, out: Path, reporter: Reporter | None
         dtype=recipe.dtype,
     )
     seconds = round(time.perf_counter() - began, 3)
-    return {"bank": str(out), "captions": len(source.captions), "dim": bank.dim, "seconds": seconds}
-
-
-def plan_bank(recipe: ExtractTeacherRecipe, reporter: Reporter) -> dict[str, Any]:
-    """What would be made. Reads the pairs, loads no model, writes nothing."""
-    source = open_pairs(recipe.pairs, reporter, "pairs")
+    about = read_about(out) or {}
+    counts = {name: about.get(name) for name in ("truncated", "unknown")}
     return {
-        "pairs": len(source),
+        "bank": str(out),
         "captions": len(source.captions),
-        "teacher": recipe.teacher.kind,
-        "dim": recipe.teacher.dim,
+        "dim": bank.dim,
         "dtype": recipe.dtype,
+        **counts,
+        "seconds": seconds,
+    }
+
+
+def plan_bank(recipe: ExtractTeacherRecipe, out: Path, reporter: Reporter) -> dict[str, Any]:
+    """What would be made. Reads the pairs, loads no model, writes nothing.
+
+    Raises:
+        ProtoclipError: the pairs cannot be read, or something else is in the folder.
+    """
+    source = open_pairs(recipe.pairs, reporter, "pairs")
+    captions, dim = source.captions, recipe.teacher.dim
+    found = state_of(recipe.teacher, captions, out, seed=recipe.seed, dtype=recipe.dtype)
+    return {
+        "bank": str(out),
+        "found": found,
+        "pairs": len(source),
+        "captions": len(captions),
+        "teacher": recipe.teacher.kind,
+        "model": str(getattr(recipe.teacher, "name", None) or getattr(recipe.teacher, "path", "none")),
+        "dim": dim,
+        "dtype": recipe.dtype,
+        "bytes": None if dim is None else raw_bytes(len(captions), dim, recipe.dtype),
+        "free_bytes": free_bytes(out.absolute()),
     }

@@ -4,6 +4,7 @@ import protoclip_cli
 
 COMMANDS = [
     ("train",),
+    ("cluster",),
     ("evaluate",),
     ("extract-teacher",),
     ("recipes", "ls"),

@@ -26,7 +26,7 @@ TINY = {
     "vision_cfg": {"image_size": 32, "layers": [1, 1, 1, 1], "width": 8},
     "text_cfg": {"context_length": 24, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1},
 }
-# All that can make a difference on resume: an objective with a queue that joins, a tower that stops, norms.
+# All that can make a difference on resume: what joins, has state or stops; norms; prototypes; a bank.
 RECIPE = {
     "name": "tiny",
     "pairs": {"kind": "glyphs", "limit": 60, "faces": ["DejaVuSansMono"]},
@@ -34,13 +34,27 @@ RECIPE = {
     "views": {
         "image": {"kind": "glyphs", "rotation": 10, "shear": 0.25, "scale": 1.25, "thicker": 1.5, "blur": 1.2}
     },
-    "model": {"kind": "open_clip", "vocabulary": "used"},
+    "model": {
+        "kind": "open_clip",
+        "vocabulary": "used",
+        "heads": {"proto": {"kind": "mlp", "hidden": 12, "dim": 8}},
+    },
     "towers": {"image": {"last_episode": 1}},
     "episodes": {"count": 3},
     "objectives": {
         "clip": {"kind": "info_nce"},
         "seed": {"kind": "seed", "queue": 20, "first_episode": 1, "weight": 0.5},
+        "image_from_text": {
+            **{"kind": "prototype_contrast", "student": "image", "source": "text", "weight": 0.3},
+            **{"first_episode": 1, "last_episode": 1, "target_temperature": 0.1},
+        },
+        "text_from_teacher": {
+            **{"kind": "prototype_contrast", "student": "text", "source": "teacher", "weight": 0.3},
+            "first_episode": 1,
+        },
     },
+    "prototypes": {"k": {"text": 4, "teacher": 5}},
+    "teacher": {"kind": "lsa", "dim": 6},
     "batch": {"size": 12, "workers": 0},
     "optimizer": {"kind": "adamw", "lr": 1e-3},
     "schedule": {"kind": "cosine", "warmup": 3},
@@ -48,6 +62,16 @@ RECIPE = {
     "validation": {"pairs": {"kind": "glyphs", "split": "held_out", "limit": 24, "faces": ["DejaVuSerif"]}},
     "evaluate": {"every": 1, "tasks": {"zero_shot": {"benchmarks": ["glyphs_digits"]}}},
 }
+
+
+PLAIN = {"objectives": {"clip": {"kind": "info_nce"}}, "prototypes": None, "teacher": None}
+"""Parts of a recipe without prototypes: for pairs or models that have none of what those need."""
+
+
+@pytest.fixture(scope="session")
+def plain():
+    """Those parts."""
+    return PLAIN
 
 
 @pytest.fixture(autouse=True)
@@ -70,6 +94,9 @@ class Heard:
 
     def pace(self, pace):
         self.paces.append(pace)
+
+    def progress(self, what, done, total):
+        pass
 
     def scores(self, rows):
         self.rows += rows
@@ -154,8 +181,8 @@ def signal_after(monkeypatch):
         with monkeypatch.context() as patch:
             original = Stepper.step
 
-            def step(self, batch, phase, done, rates):
-                metrics = original(self, batch, phase, done, rates)
+            def step(self, batch, phase, done, *others):
+                metrics = original(self, batch, phase, done, *others)
                 if done + 1 == last:
                     os.kill(os.getpid(), number)
                 return metrics

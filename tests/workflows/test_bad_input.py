@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
@@ -48,12 +49,12 @@ def table(call):  # noqa: ARG001 (an empty working directory)
 
 
 @pytest.fixture
-def write(recipe_file, call):  # noqa: ARG001 (an empty working directory)
+def write(recipe_file, plain, call):  # noqa: ARG001 (an empty working directory)
     """`write(key=value, ...)` writes r.yaml: one short episode, nothing to evaluate."""
 
     def written(**parts):
         short = {"episodes": {"count": 1}, "towers": None, "validation": None, "evaluate": None}
-        return recipe_file(Path("r.yaml"), **{"name": "bad", **short, **parts})
+        return recipe_file(Path("r.yaml"), **{"name": "bad", **plain, **short, **parts})
 
     return written
 
@@ -202,7 +203,10 @@ def test_a_recipe_with_mistakes_starts_nothing(write, call):
 def test_a_checkpoint_of_another_model(copied, recipe_file, call):
     status = copied / "status.json"
     status.write_text(status.read_text().replace("finished", "stopped"))
-    path = recipe_file("r.yaml", model={"kind": "open_clip", "name": "glyphs-tiny", "vocabulary": "used"})
+    path = recipe_file(
+        "r.yaml",
+        model=yaml.safe_load((copied / "recipe.yaml").read_text())["model"] | {"name": "glyphs-tiny"},
+    )
     done = call("train", path, "--run", copied, "--resume", "--allow-recipe-change", "-q")
     assert done.exit_code == 4
     assert "model.safetensors is of another model: " in done.stderr

@@ -79,12 +79,12 @@ def test_three_processes_of_torchrun(one, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_failing_run_ends_the_launcher_with_its_code(recipe_file, tmp_path):
+def test_a_failing_run_ends_the_launcher_with_its_code(recipe_file, plain, tmp_path):
     """Loader workers that an error left behind must not keep the processes from ending."""
     table = tmp_path / "t.tsv"
     table.write_text("filepath\ttitle\n" + "".join(f"{i}.jpg\ta dog\n" for i in range(40)))
     pairs, batch = {"kind": "csv", "path": str(table)}, {"size": 12, "workers": 1}
-    path = recipe_file(tmp_path / "r.yaml", pairs=pairs, batch=batch, validation=None)
+    path = recipe_file(tmp_path / "r.yaml", pairs=pairs, batch=batch, validation=None, **plain)
     run = tmp_path / "run"
     done = start("protoclip_cli", "train", path, "--run", run, "--nproc", 2)
     assert done.returncode == 4, done.stderr
@@ -93,6 +93,18 @@ def test_a_failing_run_ends_the_launcher_with_its_code(recipe_file, tmp_path):
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
     assert json.loads((run / "status.json").read_text())["exit"] == 4
+
+
+@pytest.mark.slow
+def test_what_fails_on_the_first_process_fails_on_all_of_them(recipe_file, tmp_path):
+    """A teacher is fitted by the first process, while the others wait for it."""
+    table = tmp_path / "t.tsv"
+    table.write_text("filepath\ttitle\n" + "".join(f"{i}.jpg\ta dog\n" for i in range(40)))
+    path = recipe_file(tmp_path / "r.yaml", pairs={"kind": "csv", "path": str(table)}, validation=None)
+    done = start("protoclip_cli", "train", path, "--run", tmp_path / "run", "--nproc", 2)
+    assert done.returncode == 3, done.stderr
+    assert "error: 40 captions of 2 words are too few for dim 6" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_a_batch_that_cannot_be_shared_is_refused(recipe):

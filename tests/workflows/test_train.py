@@ -97,7 +97,7 @@ def test_every_step_has_a_row_and_the_loss_falls_below_chance(quick):
     metrics = rows(quick / "metrics.jsonl")
     assert [row["step"] for row in metrics] == list(range(1, 33))
     assert [row["episode"] for row in metrics] == [0] * 16 + [1] * 16
-    keys = {"step", "episode", "lr", "text_lr", "loss", "grad_norm"}
+    keys = {"step", "episode", "lr", "text_lr", "loss", "grad_norm", "image_std", "text_std", "modality_gap"}
     assert all(row.keys() == keys | {f"clip/{x}" for x in ("loss", "accuracy", "scale")} for row in metrics)
     losses = [row["loss"] for row in metrics]
     assert sum(losses[-8:]) / 8 < math.log(32) - 0.1

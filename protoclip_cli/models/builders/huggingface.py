@@ -2,87 +2,142 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Literal
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
+from torch import Tensor, nn
 
-from protoclip_cli.core.errors import MissingExtra, RecipeError
-from protoclip_cli.models.text_encoder import TextEncoder, TextEncoderSpec, Texts, by_length
+from protoclip_cli.models.text_encoder import (
+    TextEncoder,
+    TextEncoderSpec,
+    Texts,
+    by_length,
+    check_precision,
+    missing,
+    no_model,
+)
 
-_EXTRA = "pip install 'protoclip[teachers]'"
-_DTYPES = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16"}
+Pooling = Literal["mean", "cls", "max", "last"]
+_DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+_START = 0  # RoBERTa's start token, with which the original filled up short texts
+
+
+class PooledTransformer(nn.Module):
+    """A transformer whose token features become one of the text."""
+
+    def __init__(self, model: Any, pooling: Pooling) -> None:
+        """Keep the model.
+
+        Args:
+            model: of transformers; the text side of one that has two.
+            pooling: from token features to one.
+        """
+        super().__init__()
+        self.model = model
+        self.pooling = pooling
+        self.width = int(model.config.get_text_config().hidden_size)
+
+    def forward(self, tokens: Tensor, inside: Tensor) -> Tensor:
+        """Embed texts.
+
+        Args:
+            tokens: (b, L), long, padded on the right.
+            inside: (b, L), bool, which of them are the text's.
+
+        Returns:
+            (b, S), float32.
+        """
+        states = self.model(input_ids=tokens, attention_mask=inside.long()).last_hidden_state
+        return pool(states.float(), inside, self.pooling)
+
+
+def pool(states: Tensor, inside: Tensor, pooling: Pooling) -> Tensor:
+    """One feature of each text.
+
+    Args:
+        states: (b, L, S).
+        inside: (b, L), bool; a text's own positions come first.
+        pooling: how.
+
+    Returns:
+        (b, S).
+    """
+    counts = inside.sum(dim=1).clamp(min=1)
+    if pooling == "cls":
+        return states[:, 0]
+    if pooling == "last":
+        return states[torch.arange(len(states), device=states.device), counts - 1]
+    if pooling == "max":
+        return states.masked_fill(~inside[:, :, None], -torch.inf).amax(dim=1).nan_to_num(neginf=0)
+    return (states * inside[:, :, None]).sum(dim=1) / counts[:, None]
 
 
 class HuggingFaceEncoder(TextEncoder):
-    """A frozen transformer whose token features are pooled."""
+    """A frozen transformer."""
 
-    def __init__(self, spec: HuggingFaceSpec, device: Any) -> None:
-        """Load it.
+    def __init__(self, spec: HuggingFaceSpec, tokenizer: Any, tower: PooledTransformer, device: Any) -> None:
+        """Keep the model, see `HuggingFaceSpec`."""
+        self.spec, self.tokenizer, self.tower, self.device = spec, tokenizer, tower, device
+        self.width = tower.width
+        self.length = min(spec.length, int(tokenizer.model_max_length))
 
-        Raises:
-            MissingExtra: transformers is not installed.
-            RecipeError: there is no such model.
-        """
-        import torch
-
-        try:
-            from transformers import AutoModel, AutoTokenizer
-        except ImportError:
-            raise MissingExtra("this teacher needs the package transformers", hint=_EXTRA) from None
-        try:
-            # Code of strangers is never run: trust_remote_code stays False.
-            self.tokenizer = AutoTokenizer.from_pretrained(spec.name, revision=spec.revision)
-            model = AutoModel.from_pretrained(spec.name, revision=spec.revision)
-        except (OSError, ValueError) as error:
-            first = str(error).strip().splitlines()[0]
-            raise RecipeError(
-                f"the model '{spec.name}' cannot be loaded: {first}",
-                hint="give a folder, or a name on the hub and a connection to it",
-            ) from None
-        self.spec, self.device = spec, device
-        self.model = model.to(device, getattr(torch, _DTYPES[spec.precision])).eval()
-        self.width = int(model.config.hidden_size)
-
+    @torch.inference_mode()
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Features, (n, S)."""
-        import torch
+        tokens = self._tokens(list(texts))
+        features = torch.zeros(len(texts), self.width, device=self.device)
+        room = self.spec.batch * self.length
+        lengths = [self.length if self.spec.average_padding else len(ids) for ids in tokens]
+        for places in by_length(lengths, room):
+            rows, inside = self._padded([tokens[place] for place in places])
+            features[places] = self.tower(rows.to(self.device), inside.to(self.device))
+        return np.asarray(features.cpu().numpy())
 
-        features = np.zeros((len(texts), self.width), np.float32)
-        batches = by_length(texts, self.spec.batch)
-        if self.spec.average_padding:
-            batches = (
-                list(range(i, min(i + self.spec.batch, len(texts))))
-                for i in range(0, len(texts), self.spec.batch)
-            )
-        with torch.inference_mode():
-            for places in batches:
-                features[places] = self._pooled([texts[place] for place in places])
-        return features
+    def _tokens(self, texts: list[str]) -> list[list[int]]:
+        """Tokens of each text, cut to the length; counts those that were cut."""
 
-    def _pooled(self, texts: list[str]) -> NDArray[np.float32]:
-        padding = "max_length" if self.spec.average_padding else "longest"
-        tokens = self.tokenizer(
-            texts, padding=padding, truncation=True, max_length=self.spec.length, return_tensors="pt"
-        )
-        full = [len(ids) for ids in self.tokenizer(texts, truncation=False, verbose=False)["input_ids"]]
-        self.truncated += sum(length > self.spec.length for length in full)
-        mask = tokens["attention_mask"].to(self.device)
-        states = self.model(**{name: ids.to(self.device) for name, ids in tokens.items()}).last_hidden_state
-        states = states.float()
+        def cut(some: list[str], length: int) -> list[list[int]]:
+            return list(self.tokenizer(some, truncation=True, max_length=length)["input_ids"]) if some else []
+
+        with _quiet():
+            tokens = cut(texts, self.length)
+            # One token more room tells a text that fits exactly from one that was cut.
+            full = [text for text, ids in zip(texts, tokens, strict=True) if len(ids) == self.length]
+            self.truncated += sum(len(ids) > self.length for ids in cut(full, self.length + 1))
+        return tokens
+
+    def _padded(self, tokens: list[list[int]]) -> tuple[Tensor, Tensor]:
+        """(b, L) tokens, and which positions count."""
         if self.spec.average_padding:
-            return np.asarray(states.mean(dim=1).cpu().numpy())
-        if self.spec.pooling == "cls":
-            return np.asarray(states[:, 0].cpu().numpy())
-        if self.spec.pooling == "last":
-            last = mask.shape[1] - 1 - mask.flip(1).argmax(dim=1)
-            return np.asarray(states[range(len(states)), last].cpu().numpy())
-        inside = mask[:, :, None]
-        if self.spec.pooling == "max":
-            return np.asarray(states.masked_fill(inside == 0, -1e9).amax(dim=1).cpu().numpy())
-        return np.asarray(((states * inside).sum(dim=1) / inside.sum(dim=1)).cpu().numpy())
+            rows = torch.full((len(tokens), self.length), _START)
+        else:
+            longest = max(1, *map(len, tokens))
+            rows = torch.full((len(tokens), longest), int(self.tokenizer.pad_token_id or 0))
+        lengths = torch.tensor([len(ids) for ids in tokens])
+        inside = torch.arange(rows.shape[1]) < lengths[:, None]
+        rows[inside] = torch.tensor([token for ids in tokens for token in ids], dtype=torch.long)
+        return rows, inside | self.spec.average_padding
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the library's own lines and bars off the screen."""
+    from transformers.utils import logging
+
+    before, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before)
+        if bars:
+            logging.enable_progress_bar()
 
 
 class HuggingFaceSpec(TextEncoderSpec):
@@ -93,17 +148,50 @@ class HuggingFaceSpec(TextEncoderSpec):
     """A name on the hub, or a folder."""
     revision: str | None = None
     """Which version of it: a branch, tag or commit of the hub."""
-    pooling: Literal["mean", "cls", "max", "last"] = "mean"
+    pooling: Pooling = "mean"
     """From token features to one: of the text's own tokens, padding left out."""
     average_padding: bool = False
-    """Average over all positions up to `length`, padding included, as the original did."""
+    """Fill texts up to `length`, attend to the filling and average it in, as the original did."""
     length: int = Field(77, gt=1)
     """Longer texts are cut to so many tokens."""
     precision: Literal["fp32", "fp16", "bf16"] = "fp32"
     """In which type to compute."""
     batch: int = Field(256, gt=0)
-    """Texts encoded at a time."""
+    """Texts of full length encoded at a time; of shorter ones more, as many as take the same room."""
+
+    @model_validator(mode="after")
+    def _padding_is_averaged(self) -> HuggingFaceSpec:
+        if self.average_padding and self.pooling != "mean":
+            raise ValueError(f"average_padding does not go with pooling: {self.pooling}")
+        return self
 
     def open(self, captions: Texts, *, seed: int, device: Any) -> HuggingFaceEncoder:  # noqa: ARG002
-        """Load the model."""
-        return HuggingFaceEncoder(self, device)
+        """Load the model. Code that comes with it is never run.
+
+        Raises:
+            MissingExtra: transformers is not installed.
+            RecipeError: there is no such model, or the device cannot compute so.
+        """
+        check_precision(self.precision, device)
+        try:
+            import transformers
+        except ImportError:
+            raise missing("transformers") from None
+        source = {"revision": self.revision, "trust_remote_code": False}
+        try:
+            with _quiet():
+                tokenizer = transformers.AutoTokenizer.from_pretrained(self.name, **source)
+                model = transformers.AutoModel.from_pretrained(self.name, **source)
+        except (OSError, ValueError, ImportError) as error:
+            raise no_model(self.name, error) from None
+        tower = PooledTransformer(_text_side(model), self.pooling)
+        return HuggingFaceEncoder(
+            self, tokenizer, tower.to(device, _DTYPES[self.precision]).eval().requires_grad_(False), device
+        )
+
+
+def _text_side(model: Any) -> nn.Module:
+    """What reads texts, of a model that also writes or sees."""
+    if getattr(model.config, "is_encoder_decoder", False):
+        return model.get_encoder()  # type: ignore[no-any-return]
+    return getattr(model, "text_model", model)  # type: ignore[no-any-return]

@@ -6,7 +6,7 @@ Analysis, 1990.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,11 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from protoclip_cli.compute.randomness import generator
 from protoclip_cli.core.errors import RecipeError
 from protoclip_cli.models.text_encoder import TextEncoder, TextEncoderSpec, Texts
 from protoclip_cli.store.files import read_json, write_json
 
 _WORDS, _IDF, _COMPONENTS = "words.json", "idf.npy", "components.npy"
+_CHUNK = 65_536
+_SAMPLE = 200_000  # captions that the directions are found on; all count for the weights of words
 
 
 class Lsa(TextEncoder):
@@ -56,6 +59,11 @@ def _counter(words: list[str] | None, most: int | None = None) -> Any:
     return TfidfVectorizer(token_pattern=r"\w+", sublinear_tf=True, vocabulary=words, max_features=most)
 
 
+def _all(captions: Texts) -> Iterator[str]:
+    for start in range(0, len(captions), _CHUNK):
+        yield from captions.slice(start, min(start + _CHUNK, len(captions)))
+
+
 class LsaSpec(TextEncoderSpec):
     """Latent semantic analysis of the captions (TF-IDF and truncated SVD, scikit-learn)."""
 
@@ -64,22 +72,34 @@ class LsaSpec(TextEncoderSpec):
     """Width of the features."""
     words: int = Field(50_000, gt=1)
     """The most frequent words to keep."""
+    normalize: bool = False
+    """Give features unit length. As they are, a caption is the shorter the less its words tell."""
 
     def open(self, captions: Texts, *, seed: int, device: Any) -> Lsa:  # noqa: ARG002
-        """Fit it on the captions."""
+        """Fit it on the captions.
+
+        Raises:
+            RecipeError: they are too few, or have too few words.
+        """
         from sklearn.decomposition import TruncatedSVD
+        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
         counter = _counter(None, self.words)
         try:
-            counts = counter.fit_transform(captions.slice(0, len(captions)))
+            counts = counter.fit_transform(_all(captions))
         except ValueError:
-            raise RecipeError("the captions have no words to analyse") from None
+            raise RecipeError("the captions have no words to analyse", hint="use another teacher") from None
         if self.dim >= min(counts.shape):
             raise RecipeError(
-                f"{counts.shape[0]} captions of {counts.shape[1]} words are too few for dim {self.dim}",
-                hint=f"use less than {min(counts.shape)}",
+                f"{counts.shape[0]:,} captions with {counts.shape[1]:,} different words are too few for "
+                f"an lsa teacher of dim {self.dim}",
+                hint=f"lower the teacher's dim to less than {min(counts.shape)}",
             )
-        svd = TruncatedSVD(self.dim, random_state=seed % 2**32).fit(counts)
+        if counts.shape[0] > _SAMPLE:
+            rows = generator(seed, "lsa").permutation(counts.shape[0])[:_SAMPLE]
+            counts = counts[np.sort(rows)]
+        with threadpool_limits(1):  # sums in one order, however many cores there are
+            svd = TruncatedSVD(self.dim, random_state=seed % 2**32).fit(counts)
         words = counter.get_feature_names_out().tolist()
         return Lsa(words, counter.idf_, svd.components_.astype(np.float32))
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from pydantic import Field
 
@@ -86,21 +87,26 @@ class OpenClipText(TextEncoder):
         self.tokenizer, self.batch, self.device = towers.tokenizer, batch, device
         self.towers = towers.to(device).eval()
         self.width = towers.width
+        self.pad = int(self.tokenizer([""])[0, -1])
 
+    @torch.inference_mode()
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Features, (n, S)."""
-        import torch
-
-        features = np.zeros((len(texts), self.width), np.float32)
         length = self.tokenizer.context_length
-        pad = int(self.tokenizer([""])[0, -1])
-        with torch.inference_mode():
-            for places in by_length(texts, self.batch):
-                some = [texts[place] for place in places]
-                self.truncated += int((self.tokenizer(some, context_length=length + 1)[:, -1] != pad).sum())
-                found = self.towers.text(self.tokenizer(some).to(self.device))
-                features[places] = found.float().cpu().numpy()
-        return features
+        tokens = self.tokenizer(list(texts), context_length=length + 1)
+        # One token more room tells a text that fits exactly from one that must be cut.
+        long = (tokens[:, -1] != self.pad).nonzero()[:, 0].tolist()
+        self.truncated += len(long)
+        tokens = tokens[:, :length].contiguous()
+        if long:
+            tokens[long] = self.tokenizer([texts[place] for place in long])
+        lengths = (length - (tokens != self.pad).flip(1).int().argmax(1)).tolist()
+        short = self.towers.short_texts
+        features = torch.zeros(len(texts), self.width, device=self.device)
+        for places in by_length(lengths if short else [length] * len(texts), self.batch * length):
+            rows = tokens[places, : max(1, lengths[places[0]])] if short else tokens[places]
+            features[places] = self.towers.text(rows.to(self.device)).float()
+        return np.asarray(features.cpu().numpy())
 
 
 class OpenClipTextSpec(TextEncoderSpec):
@@ -112,7 +118,7 @@ class OpenClipTextSpec(TextEncoderSpec):
     pretrained: str | None = None
     """Tag of published weights, or a file."""
     batch: int = Field(256, gt=0)
-    """Texts encoded at a time."""
+    """Texts of full length encoded at a time; of shorter ones more, as many as take the same room."""
 
     def open(self, captions: Texts, *, seed: int, device: Any) -> OpenClipText:  # noqa: ARG002
         """Load the model.

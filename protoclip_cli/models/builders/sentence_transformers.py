@@ -9,49 +9,38 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from protoclip_cli.core.errors import MissingExtra, RecipeError
-from protoclip_cli.models.text_encoder import TextEncoder, TextEncoderSpec, Texts
+from protoclip_cli.models.text_encoder import (
+    TextEncoder,
+    TextEncoderSpec,
+    Texts,
+    check_precision,
+    missing,
+    no_model,
+)
 
 
 class SentenceEncoder(TextEncoder):
     """A frozen sentence encoder. It sorts and batches texts itself."""
 
-    def __init__(self, spec: SentenceTransformersSpec, device: Any) -> None:
-        """Load it.
-
-        Raises:
-            MissingExtra: sentence-transformers is not installed.
-            RecipeError: there is no such model.
-        """
-        try:
-            from sentence_transformers import SentenceTransformer
-        except ImportError:
-            raise MissingExtra(
-                "this teacher needs the package sentence-transformers",
-                hint="pip install 'protoclip[teachers]'",
-            ) from None
-        try:
-            self.model = SentenceTransformer(spec.name, device=str(device), revision=spec.revision)
-        except (OSError, ValueError) as error:
-            first = str(error).strip().splitlines()[0]
-            raise RecipeError(
-                f"the model '{spec.name}' cannot be loaded: {first}",
-                hint="give a folder, or a name on the hub and a connection to it",
-            ) from None
-        if spec.precision != "fp32":
-            self.model = self.model.half() if spec.precision == "fp16" else self.model.bfloat16()
-        self.batch = spec.batch
-        self.width = int(self.model.get_sentence_embedding_dimension() or 0)
+    def __init__(self, model: Any, batch: int) -> None:
+        """Keep the model, of sentence-transformers."""
+        self.model, self.batch = model, batch
+        self.width = int(model.encode([""], show_progress_bar=False).shape[1])
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Features, (n, S)."""
-        if longest := getattr(self.model, "max_seq_length", None):
-            lengths = [len(ids) for ids in self.model.tokenizer(list(texts), verbose=False)["input_ids"]]
-            self.truncated += sum(length > longest for length in lengths)
+        self._count_cut(texts)
         found = self.model.encode(
             list(texts), batch_size=self.batch, show_progress_bar=False, convert_to_tensor=True
         )
         return np.asarray(found.float().cpu().numpy())
+
+    def _count_cut(self, texts: Sequence[str]) -> None:
+        longest = getattr(self.model, "max_seq_length", None)
+        # No token is shorter than a character, but for the few that mark start and end.
+        if longest and (long := [text for text in texts if len(text.encode()) > longest - 4]):
+            tokens = self.model.tokenizer(long, truncation=True, max_length=longest + 1)["input_ids"]
+            self.truncated += sum(len(ids) > longest for ids in tokens)
 
 
 class SentenceTransformersSpec(TextEncoderSpec):
@@ -68,5 +57,30 @@ class SentenceTransformersSpec(TextEncoderSpec):
     """Texts encoded at a time."""
 
     def open(self, captions: Texts, *, seed: int, device: Any) -> SentenceEncoder:  # noqa: ARG002
-        """Load the model."""
-        return SentenceEncoder(self, device)
+        """Load the model. Code that comes with it is never run.
+
+        Raises:
+            MissingExtra: sentence-transformers is not installed.
+            RecipeError: there is no such model, or the device cannot compute so.
+        """
+        check_precision(self.precision, device)
+        try:
+            from sentence_transformers import SentenceTransformer
+            from transformers.utils import logging
+        except ImportError:
+            raise missing("sentence-transformers") from None
+        bars = logging.is_progress_bar_enabled()
+        logging.disable_progress_bar()
+        try:
+            model = SentenceTransformer(
+                self.name, device=str(device), revision=self.revision, trust_remote_code=False
+            )
+        except (OSError, ValueError, ImportError) as error:
+            raise no_model(self.name, error) from None
+        finally:
+            if bars:
+                logging.enable_progress_bar()
+        half = {"fp16": model.half, "bf16": model.bfloat16}.get(self.precision)
+        if half is not None:
+            half()
+        return SentenceEncoder(model, self.batch)

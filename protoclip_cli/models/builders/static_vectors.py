@@ -22,32 +22,41 @@ _WORDS, _VECTORS = "words.json", "vectors.npy"
 class StaticVectors(TextEncoder):
     """The mean of the vectors of a text's words; those without a vector are left out."""
 
-    def __init__(self, words: list[str], vectors: NDArray[np.float32]) -> None:
-        """Keep them.
+    def __init__(self, path: Path, known: dict[str, NDArray[np.float32]], width: int) -> None:
+        """Keep the vectors of some words.
 
         Args:
-            words: whose vectors there are.
-            vectors: (words, S).
+            path: of the file, for words that are asked for later.
+            known: (S,), by word. Empty: the file has none for the word.
+            width: S.
         """
-        self.words, self.vectors = words, vectors
-        self.width = vectors.shape[1]
-        self._place = {word: place for place, word in enumerate(words)}
+        self.path, self.known, self.width = path, known, width
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Features, (n, S)."""
+        words = [split(text) for text in texts]
+        self._look_up({word for some in words for word in some} - self.known.keys())
         features = np.zeros((len(texts), self.width), np.float32)
-        for row, text in enumerate(texts):
-            places = [self._place[word] for word in split(text) if word in self._place]
-            if places:
-                features[row] = self.vectors[places].mean(axis=0)
+        for row, some in enumerate(words):
+            vectors = [vector for word in some if len(vector := self.known[word])]
+            if vectors:
+                features[row] = np.mean(vectors, axis=0)
             else:
                 self.unknown += 1
         return features
 
     def save(self, folder: Path) -> None:
-        """Write the words in use and their vectors."""
-        write_json(folder / _WORDS, self.words)
-        np.save(folder / _VECTORS, self.vectors)
+        """Write the words in use and their vectors, and the words in use that have none."""
+        words = sorted(word for word, vector in self.known.items() if len(vector))
+        absent = sorted(self.known.keys() - words)
+        write_json(folder / _WORDS, {"known": words, "absent": absent})
+        vectors = [self.known[word] for word in words]
+        np.save(folder / _VECTORS, np.array(vectors, np.float32).reshape(-1, self.width))
+
+    def _look_up(self, words: set[str]) -> None:
+        """Find words that no earlier text had. Where the file has gone, they have no vectors."""
+        found = read_vectors(self.path, words)[0] if words and self.path.is_file() else {}
+        self.known |= dict.fromkeys(words, np.zeros(0, np.float32)) | found
 
 
 def split(text: str) -> list[str]:
@@ -59,6 +68,46 @@ def split(text: str) -> list[str]:
     return _WORD.findall(text.lower())
 
 
+def read_vectors(path: Path, words: set[str]) -> tuple[dict[str, NDArray[np.float32]], int]:
+    """The vectors of some words, and their width. Of a word that comes twice, the first.
+
+    Raises:
+        DataError: the file is missing or of another form.
+    """
+    found: dict[str, NDArray[np.float32]] = {}
+    width = 0
+    for number, word, numbers in _lines(path):
+        width = width or numbers.count(" ") + 1
+        if word not in words or word in found:
+            continue
+        try:
+            vector = np.array(numbers.split(" "), np.float32)
+        except ValueError:
+            vector = np.zeros(0, np.float32)
+        if len(vector) != width or not np.isfinite(vector).all():
+            raise DataError(
+                f"{path}, line {number}: not a word and {width} numbers",
+                hint="give word vectors as text, as GloVe's .txt or word2vec's .vec",
+            )
+        found[word] = vector
+    if not width:
+        raise DataError(f"{path} has no word vectors", hint="give GloVe's .txt or word2vec's .vec")
+    return found, width
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str, str]]:
+    """The number of each line, its word, and its vector as text."""
+    try:
+        with path.open(encoding="utf-8", errors="replace", newline="\n") as file:
+            for number, line in enumerate(file, 1):
+                word, _, numbers = line.rstrip().partition(" ")
+                counts = number == 1 and word.isdigit() and numbers.isdigit()  # how many words, how wide
+                if numbers and not counts:
+                    yield number, word, numbers
+    except OSError as error:
+        raise DataError(f"the word vectors {path} cannot be read: {error.strerror}") from None
+
+
 class StaticVectorsSpec(TextEncoderSpec):
     """Averaged word vectors of a GloVe or word2vec text file."""
 
@@ -67,7 +116,7 @@ class StaticVectorsSpec(TextEncoderSpec):
     """The file: a word and its numbers on each line, with or without a first line of counts."""
 
     def open(self, captions: Texts, *, seed: int, device: Any) -> StaticVectors:  # noqa: ARG002
-        """Read the vectors of the words that the captions use, or of all words where there are no captions.
+        """Read the vectors of the words that the captions use, in one pass over the file.
 
         Raises:
             DataError: the file is missing or of another form, or has none of the words.
@@ -76,30 +125,19 @@ class StaticVectorsSpec(TextEncoderSpec):
         for start in range(0, len(captions), _CHUNK):
             for text in captions.slice(start, min(start + _CHUNK, len(captions))):
                 used.update(split(text))
-        words, vectors = [], []
-        for word, numbers in self._lines():
-            if word in used:
-                used.remove(word)
-                words.append(word)
-                vectors.append(np.array(numbers.split(" "), np.float32))
-        if not vectors:
-            raise DataError(f"{self.path} has no vector for any word of the captions")
-        if len(widths := {len(vector) for vector in vectors}) > 1:
-            raise DataError(f"{self.path} has vectors of different widths: {sorted(widths)}")
-        return StaticVectors(words, np.stack(vectors))
-
-    def _lines(self) -> Iterator[tuple[str, str]]:
-        """Each word and its numbers as text."""
-        try:
-            with self.path.open(encoding="utf-8", errors="replace", newline="\n") as file:
-                for number, line in enumerate(file):
-                    word, _, numbers = line.rstrip().partition(" ")
-                    counts = number == 0 and numbers.isdigit()  # word2vec: how many words, how wide
-                    if not counts and numbers:
-                        yield word, numbers
-        except OSError as error:
-            raise DataError(f"the word vectors {self.path} cannot be read: {error.strerror}") from None
+        found, width = read_vectors(self.path.expanduser(), used)
+        if not found:
+            raise DataError(
+                f"{self.path} has no vector for any word of the captions",
+                hint="words are looked up in lower case; is it a file of their language?",
+            )
+        absent = dict.fromkeys(used, np.zeros(0, np.float32))
+        return StaticVectors(self.path.expanduser(), absent | found, width)
 
     def reopen(self, folder: Path, *, device: Any) -> StaticVectors:  # noqa: ARG002
-        """Read what was kept."""
-        return StaticVectors(read_json(folder / _WORDS), np.load(folder / _VECTORS, allow_pickle=False))
+        """Read what was kept; other words are looked up in the file, if it is still there."""
+        vectors = np.load(folder / _VECTORS, allow_pickle=False)
+        words = read_json(folder / _WORDS)
+        absent = dict.fromkeys(words["absent"], np.zeros(0, np.float32))
+        found = dict(zip(words["known"], vectors, strict=True))
+        return StaticVectors(self.path.expanduser(), absent | found, vectors.shape[1])

@@ -20,7 +20,13 @@ def features(rows=90, seed=0):
 
 
 def board(normalize=True, k=7, names=NAMES, seen=None):
-    return make_board(seen or features(), names, KMeansSettings(k=k), seed=3, normalize=normalize)
+    return make_board(
+        seen or features(),
+        names,
+        dict.fromkeys(("image", "text", "teacher"), KMeansSettings(k=k)),
+        seed=3,
+        normalize=normalize,
+    )
 
 
 def test_each_source_is_clustered_once_and_moved_where_it_is_read():
