@@ -24,7 +24,7 @@ def clean_end(*, debug: bool = False) -> Iterator[None]:
         if debug:
             raise
         if os.environ.get("RANK", "0") != "0" and isinstance(error, UsageError | RecipeError | Stopped):
-            # The first process says it for all. A launcher ends every process when one has ended, so wait for it.
+            # The first process says it for all; and a launcher ends it too as soon as this one has ended.
             time.sleep(_FIRST_SPEAKS_SECONDS)
             raise typer.Exit(error.exit_code) from None
         tell(f"error: {printable(str(error))}")
