@@ -165,7 +165,7 @@ workflow.extract_teacher(
         (("workflow", "save_encoder", 1), 7),
         (("raw", "write", 4), 4),
         (("workflow", "write_features", 1), 0),
-        (("workflow", "write_json", 2), 0),  # the description that makes it expected
+        (("workflow", "write_json", 2), 0),  # the description that makes it whole
         (("raw", "remove", 1), 0),
     ],
 )
