@@ -7,7 +7,7 @@ from typing import Any
 
 from protoclip_cli.core.errors import RecipeError, UsageError
 
-_TABLES = {".csv", ".tsv", ".txt"}
+_RECIPES = {".yaml", ".yml"}
 
 
 def pairs_of(argument: str) -> dict[str, Any]:
@@ -29,22 +29,29 @@ def pairs_of(argument: str) -> dict[str, Any]:
 
     if argument.lstrip().startswith("{"):
         try:
-            found = yaml.safe_load(argument)
+            return dict(yaml.safe_load(argument))
         except yaml.YAMLError:
             raise UsageError(f"'{argument}' is not YAML", hint="write for example '{kind: glyphs}'") from None
-        return dict(found)
     path = Path(argument)
-    if path.suffix in {".yaml", ".yml"} or (not path.exists() and not path.suffix and "/" not in argument):
-        if argument in PAIRS.kinds():
-            return {"kind": argument}
-        try:
-            content = yaml.safe_load(find_recipe(argument).read_text(encoding="utf-8"))
-        except RecipeError as error:
-            raise UsageError(str(error), hint="give a table, `{kind: ...}`, or a recipe") from None
-        found = content.get("pairs", content) if isinstance(content, dict) else None
-        if not isinstance(found, dict):
-            raise UsageError(f"{argument} names no pairs", hint="it needs a key `pairs`")
-        return found
-    if path.suffix not in _TABLES and not path.is_file():
-        raise UsageError(f"there is no table {argument}", hint="give a table, `{kind: ...}`, or a recipe")
-    return {"kind": "csv", "path": argument}
+    table = {"kind": "csv", "path": argument}
+    if path.suffix not in _RECIPES and path.exists():
+        return table
+    if argument in PAIRS.kinds():
+        return {"kind": argument}
+    try:
+        return _pairs_in(find_recipe(argument))
+    except RecipeError as error:
+        if path.suffix and path.suffix not in _RECIPES:
+            return table  # opening it says what is wrong
+        raise UsageError(str(error), hint="give a table, `{kind: ...}`, or a recipe") from None
+
+
+def _pairs_in(recipe: Path) -> dict[str, Any]:
+    """The pairs of a recipe, or of a file that holds nothing else."""
+    from protoclip_cli.recipe.load import read_values
+
+    content = read_values(recipe)
+    found = content.get("pairs", content)
+    if not isinstance(found, dict) or "kind" not in found:
+        raise UsageError(f"{recipe} names no pairs", hint="it needs a key `pairs` with a `kind`")
+    return found
