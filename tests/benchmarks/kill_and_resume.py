@@ -19,16 +19,26 @@ from pathlib import Path
 
 import yaml
 
+PROTOTYPES = {"kind": "prototype_contrast", "weight": 0.3, "first_episode": 1}
 RECIPE = {
     "name": "kill",
     "pairs": {"kind": "glyphs", "limit": 720},
     "views": {"image": {"kind": "glyphs"}},
-    "model": {"kind": "open_clip", "name": "glyphs-tiny", "vocabulary": "used"},
+    "model": {
+        "kind": "open_clip",
+        "name": "glyphs-tiny",
+        "vocabulary": "used",
+        "heads": {"proto": {"kind": "mlp", "hidden": 64, "dim": 32}},
+    },
     "episodes": {"count": 3},
     "objectives": {
         "clip": {"kind": "info_nce"},
         "seed": {"kind": "seed", "queue": 100, "first_episode": 1, "weight": 0.5},
+        "image_from_text": {**PROTOTYPES, "student": "image", "source": "text", "target_temperature": 0.1},
+        "text_from_teacher": {**PROTOTYPES, "student": "text", "source": "teacher"},
     },
+    "prototypes": {"k": 20},
+    "teacher": {"kind": "lsa", "dim": 16},
     "towers": {"image": {"last_episode": 1}},
     "batch": {"size": 36},
     "optimizer": {"kind": "adamw", "lr": 1e-3},
@@ -108,7 +118,7 @@ def main() -> None:
         for number in range(arguments.kills):
             run = Path(folder, f"killed_{number}")
             killed_at = [
-                kill_once(recipe, run, arguments.processes, random.random() * 0.5)
+                kill_once(recipe, run, arguments.processes, random.random() * 1.5)
                 for _ in range(random.randint(1, 2))
             ]
             got = finish(recipe, run, arguments.processes)

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from protoclip_cli.compute.processes import collect, mean_gradients, mean_over_processes, rank, world
-from protoclip_cli.core.types import Features, StepInputs
+from protoclip_cli.core.types import Features, Prototypes, StepInputs
 from protoclip_cli.objectives import OBJECTIVES
 
 pytestmark = pytest.mark.parametrize("size", [2, 3])
@@ -13,6 +13,11 @@ pytestmark = pytest.mark.parametrize("size", [2, 3])
 SPECS = {
     "info_nce": {"kind": "info_nce"},
     "seed": {"kind": "seed", "queue": 20, "teacher_temperature": 0.05},
+    "hard prototypes": {"kind": "prototype_contrast", "student": "image", "source": "text"},
+    "soft prototypes": {
+        **{"kind": "prototype_contrast", "student": "text", "source": "image"},
+        "target_temperature": 0.1,
+    },
     "seed from a bank": {"kind": "seed", "queue": 7, "teacher": "bank", "student": "text"},
 }
 ROWS, WIDTH = 12, 5
@@ -31,8 +36,11 @@ def _two_steps(name):
     results = []
     for _ in range(2):
         embeddings = [collect(t(rows[share])) for t, rows in zip(towers, (image, text), strict=True)]
-        sides = [(Features(e),) for e in embeddings]
-        inputs = StepInputs(sides[0], sides[1], share, teacher=collect(bank[share]))
+        sides = [(Features(e, {"proto": e.flip(1)}),) for e in embeddings]
+        labels = collect((torch.arange(ROWS) % 3)[share])
+        board = Prototypes(bank[:3], labels, text[:3])
+        boards = dict.fromkeys(("image<-text", "text<-image"), board)
+        inputs = StepInputs(sides[0], sides[1], share, teacher=collect(bank[share]), prototypes=boards)
         for parameter in parameters:
             parameter.grad = None
         loss = objective(inputs).loss

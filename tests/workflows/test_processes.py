@@ -103,7 +103,7 @@ def test_what_fails_on_the_first_process_fails_on_all_of_them(recipe_file, tmp_p
     path = recipe_file(tmp_path / "r.yaml", pairs={"kind": "csv", "path": str(table)}, validation=None)
     done = start("protoclip_cli", "train", path, "--run", tmp_path / "run", "--nproc", 2)
     assert done.returncode == 3, done.stderr
-    assert "error: 40 captions of 2 words are too few for dim 6" in done.stderr
+    assert "error: 40 captions with 2 different words are too few" in done.stderr
     assert "Traceback" not in done.stderr
 
 
