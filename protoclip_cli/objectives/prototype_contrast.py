@@ -11,7 +11,7 @@ from typing import Literal
 
 import torch
 import torch.nn.functional as F
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from protoclip_cli.core.needs import Needs
@@ -112,6 +112,12 @@ class PrototypeContrastSpec(ObjectiveSpec):
     """The learned temperature stays at or above this."""
     head: str | None = "proto"
     """The head whose projections are clustered and drawn. Null: the embedding itself."""
+
+    @model_validator(mode="after")
+    def _has_a_space(self) -> PrototypeContrastSpec:
+        if self.source == "teacher" and not self.back_translation:
+            raise ValueError("back_translation must stay on: a teacher has a space of its own")
+        return self
 
     @property
     def prototypes(self) -> str:

@@ -194,3 +194,55 @@ def test_probes_may_be_a_list_or_a_mapping_and_run_when_they_are_due(load):
     recipe = load("every: 2\ntasks: {a: {kind: zero_shot, every: 3}, retrieval: }\n", schema=EvaluateRecipe)
     due = [sorted(recipe.due(episode, 7)) for episode in range(7)]
     assert due == [[], ["retrieval"], ["a"], ["retrieval"], [], ["a", "retrieval"], ["a", "retrieval"]]
+
+
+PROTO = """\
+name: x
+pairs: {kind: glyphs}
+model: {kind: open_clip, name: glyphs-tiny, heads: {proto: {kind: mlp}, other: {kind: mlp}}}
+episodes: {rows: 64}
+prototypes: {k: 8}
+teacher: {kind: lsa}
+objectives:
+  clip: {kind: info_nce}
+  a: {kind: prototype_contrast, student: image, source: text}
+  b: {kind: prototype_contrast, student: text, source: teacher}
+batch: {size: 32}
+"""
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("prototypes=null", "objectives.a reads prototypes, and the recipe does not say how to make them"),
+        ("prototypes.k=1", "greater than 1"),
+        ("prototypes.k=65", "prototypes.k 65 is more than the 64 rows of an episode"),
+        ("prototypes.k={text: 8}", "prototypes.k says nothing of teacher, which objectives read"),
+        ("prototypes.k={text: 8, teacher: 65}", "prototypes.k 65 is more than the 64 rows of an episode"),
+        ("prototypes.k={txet: 8, teacher: 8}", "prototypes.k"),
+        ("prototypes.look=cleen", "'train_view' or 'clean'"),
+        ("prototypes.evry=2", "did you mean 'every'?"),
+        ("teacher=null", "objectives.b reads a teacher, and the recipe has none; add for example `teacher:"),
+        ("objectives.b.weight=1", None),
+        ("objectives.b.source=image", "teacher is given, and no objective reads it"),
+        ("objectives.b.back_translation=false", "back_translation must stay on"),
+        ("objectives.b.head=other", "objectives that read prototypes must read the same head"),
+        ("objectives.b.head=proot", "objectives.b reads the head 'proot', which model.heads does not have"),
+        ("objectives={clip: {kind: info_nce}}", "prototypes is given, and no objective reads any"),
+        ("teacher={}", "needs a `bank` (a folder), or a `kind`, one of "),
+        ("teacher={kind: lsi}", "unknown kind 'lsi'; did you mean 'lsa'?"),
+        ("teacher={bank: x, uncheckd: true}", "did you mean 'unchecked'?"),
+    ],
+)
+def test_prototypes_and_teachers_that_do_not_fit_are_refused_before_they_run(override, words, load):
+    if words is None:
+        assert load(PROTO, override).clustered_head == "proto"
+        return
+    assert words in "\n".join(mistakes(load, PROTO, override)[1:])
+
+
+def test_the_number_of_clusters_may_differ_by_source(load):
+    spec = load(PROTO, "prototypes.k={text: 8, teacher: 4}").prototypes
+    assert (spec.k_of("text"), spec.k_of("teacher"), spec.largest_k) == (8, 4, 8)
+    spec = load(PROTO).prototypes
+    assert (spec.k_of("text"), spec.k_of("teacher"), spec.largest_k) == (8, 8, 8)
