@@ -9,6 +9,7 @@ import torch
 
 from protoclip_cli.core.errors import Stopped
 from protoclip_cli.core.reporter import Pace, Silent
+from protoclip_cli.prototypes.kmeans import KMeansSettings, kmeans
 from protoclip_cli.recipe.train import TrainRecipe
 from protoclip_cli.store.checkpoints import list_checkpoints
 from protoclip_cli.store.lines import read_lines
@@ -27,9 +28,22 @@ def recipe(**changes: object) -> TrainRecipe:
             "name": "gpu",
             "pairs": {"kind": "glyphs", "limit": 2048},
             "views": {"image": {"kind": "glyphs"}},
-            "model": {"kind": "open_clip", "name": "glyphs-tiny", "vocabulary": "used"},
+            "model": {
+                "kind": "open_clip",
+                "name": "glyphs-tiny",
+                "vocabulary": "used",
+                "heads": {"proto": {"kind": "mlp", "hidden": 64, "dim": 32}},
+            },
             "episodes": {"count": 2},
-            "objectives": {"clip": {"kind": "info_nce"}, "seed": {"kind": "seed", "queue": 256}},
+            "prototypes": {"k": 40},
+            "objectives": {
+                "clip": {"kind": "info_nce"},
+                "seed": {"kind": "seed", "queue": 256},
+                "image_from_text": {
+                    **{"kind": "prototype_contrast", "student": "image", "source": "text"},
+                    **{"weight": 0.2, "first_episode": 1},
+                },
+            },
             "batch": {"size": 128},
             "optimizer": {"kind": "adamw", "lr": 1e-3},
             **changes,
@@ -64,3 +78,14 @@ def test_a_deterministic_run_continues_bit_for_bit(tmp_path: Path) -> None:
         train(exact, run=tmp_path / "cut", reporter=StopsAt(10))
     train(exact, run=tmp_path / "cut", resume=True)
     assert final_hash(tmp_path / "cut") == final_hash(tmp_path / "whole")
+
+
+def test_k_means_finds_there_what_it_finds_on_the_cpu() -> None:
+    rows = torch.nn.functional.normalize(
+        torch.randn(3000, 32, generator=torch.Generator().manual_seed(0)), dim=-1
+    )
+    settings = KMeansSettings(k=20)
+    cpu, gpu = kmeans(rows, settings, seed=1), kmeans(rows.cuda(), settings, seed=1)
+    assert gpu.backend == "torch on cuda"
+    assert gpu.objective == pytest.approx(cpu.objective, rel=5e-3)
+    assert int(gpu.sizes.sum()) == 3000
