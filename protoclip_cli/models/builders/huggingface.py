@@ -16,6 +16,7 @@ from protoclip_cli.models.text_encoder import (
     TextEncoder,
     TextEncoderSpec,
     Texts,
+    batch_for,
     by_length,
     check_precision,
     missing,
@@ -85,15 +86,15 @@ class HuggingFaceEncoder(TextEncoder):
         self.spec, self.tokenizer, self.tower, self.device = spec, tokenizer, tower, device
         self.width = tower.width
         self.length = min(spec.length, int(tokenizer.model_max_length))
+        self.room = batch_for(device, spec.batch) * self.length
 
     @torch.inference_mode()
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Features, (n, S)."""
         tokens = self._tokens(list(texts))
         features = torch.zeros(len(texts), self.width, device=self.device)
-        room = self.spec.batch * self.length
         lengths = [self.length if self.spec.average_padding else len(ids) for ids in tokens]
-        for places in by_length(lengths, room):
+        for places in by_length(lengths, self.room):
             rows, inside = self._padded([tokens[place] for place in places])
             features[places] = self.tower(rows.to(self.device), inside.to(self.device))
         return np.asarray(features.cpu().numpy())
@@ -156,8 +157,9 @@ class HuggingFaceSpec(TextEncoderSpec):
     """Longer texts are cut to so many tokens."""
     precision: Literal["fp32", "fp16", "bf16"] = "fp32"
     """In which type to compute."""
-    batch: int = Field(256, gt=0)
-    """Texts of full length encoded at a time; of shorter ones more, as many as take the same room."""
+    batch: int | None = Field(None, gt=0)
+    """Texts of full length encoded at a time; of shorter ones more, as many as take the same room. Empty:
+    what suits the device."""
 
     @model_validator(mode="after")
     def _padding_is_averaged(self) -> HuggingFaceSpec:

@@ -20,7 +20,7 @@ from pydantic import Field
 from protoclip_cli.core.errors import RecipeError
 from protoclip_cli.models.builders._open_clip_towers import OpenClipTowers
 from protoclip_cli.models.builders.base import ModelSpec
-from protoclip_cli.models.text_encoder import TextEncoder, TextEncoderSpec, Texts, by_length
+from protoclip_cli.models.text_encoder import TextEncoder, TextEncoderSpec, Texts, batch_for, by_length
 from protoclip_cli.models.towers import Towers
 
 _OWN = Path(__file__).parents[1] / "configs"
@@ -82,9 +82,10 @@ class OpenClipSpec(ModelSpec):
 class OpenClipText(TextEncoder):
     """The text tower of an open_clip model, frozen."""
 
-    def __init__(self, towers: Towers, batch: int, device: Any) -> None:
+    def __init__(self, towers: Towers, batch: int | None, device: Any) -> None:
         """Take the towers."""
-        self.tokenizer, self.batch, self.device = towers.tokenizer, batch, device
+        self.tokenizer, self.device = towers.tokenizer, device
+        self.batch = batch_for(device, batch)
         self.towers = towers.to(device).eval()
         self.width = towers.width
         self.pad = int(self.tokenizer([""])[0, -1])
@@ -117,8 +118,9 @@ class OpenClipTextSpec(TextEncoderSpec):
     """As in `model.name`: an architecture, a JSON file, or `local-dir:PATH`."""
     pretrained: str | None = None
     """Tag of published weights, or a file."""
-    batch: int = Field(256, gt=0)
-    """Texts of full length encoded at a time; of shorter ones more, as many as take the same room."""
+    batch: int | None = Field(None, gt=0)
+    """Texts of full length encoded at a time; of shorter ones more, as many as take the same room. Empty:
+    what suits the device."""
 
     def open(self, captions: Texts, *, seed: int, device: Any) -> OpenClipText:  # noqa: ARG002
         """Load the model.

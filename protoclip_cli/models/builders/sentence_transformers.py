@@ -13,6 +13,7 @@ from protoclip_cli.models.text_encoder import (
     TextEncoder,
     TextEncoderSpec,
     Texts,
+    batch_for,
     check_precision,
     missing,
     no_model,
@@ -53,8 +54,8 @@ class SentenceTransformersSpec(TextEncoderSpec):
     """Which version of it: a branch, tag or commit of the hub."""
     precision: Literal["fp32", "fp16", "bf16"] = "fp32"
     """In which type to compute."""
-    batch: int = Field(256, gt=0)
-    """Texts encoded at a time."""
+    batch: int | None = Field(None, gt=0)
+    """Texts encoded at a time. Empty: what suits the device."""
 
     def open(self, captions: Texts, *, seed: int, device: Any) -> SentenceEncoder:  # noqa: ARG002
         """Load the model. Code that comes with it is never run.
@@ -83,4 +84,4 @@ class SentenceTransformersSpec(TextEncoderSpec):
         half = {"fp16": model.half, "bf16": model.bfloat16}.get(self.precision)
         if half is not None:
             half()
-        return SentenceEncoder(model, self.batch)
+        return SentenceEncoder(model, self.batch or 4 * batch_for(device, None))
