@@ -3,8 +3,8 @@
     python tests/benchmarks/extraction_speed.py --threads 1
 
 The original's way: every caption filled up to 77 tokens, in the order of the table, in fp32. Ours: batches of
-like length. The model is a RoBERTa with chance weights, the captions are those of the glyphs. All times include
-tokenising and take turns. Prints medians, their ratio, and how far ours with `average_padding` is from the
+like length. The model is a RoBERTa with chance weights, the captions are those of the glyphs. Times include
+tokenising, and take turns. Prints medians, their ratio, and how far ours with `average_padding` is from the
 original's way.
 """
 
