@@ -10,7 +10,6 @@ import typer
 
 from protoclip_cli.cli.ending import clean_end
 from protoclip_cli.cli.options import Debug, Json, Quiet, Set, Verbose
-from protoclip_cli.core.errors import UsageError
 
 
 def extract_teacher(
@@ -22,7 +21,8 @@ def extract_teacher(
         str | None, typer.Option(help="A recipe that names the teacher: a file or a shipped name.")
     ] = None,
     model: Annotated[
-        str | None, typer.Option(help="The teacher's model: a name on the hub, a folder, a file of vectors.")
+        str | None,
+        typer.Option(help="A name on the hub, a folder, or a file of vectors. Default: roberta-large."),
     ] = None,
     kind: Annotated[
         str | None, typer.Option(help="lsa, huggingface, sentence_transformers, static_vectors, open_clip.")
@@ -46,6 +46,9 @@ def extract_teacher(
     debug: Debug = False,
 ) -> None:
     """Embed all captions once with a language model, for training to read as a teacher.
+
+    Without --kind, --model or --recipe the teacher is ProtoCLIP's, RoBERTa-large (1.4 GB to download).
+    `--kind lsa` needs no download. Stopped or killed, the same command goes on where it was.
 
     Example: `protoclip extract-teacher pairs.tsv --model roberta-large --out features/roberta`
     """
@@ -85,12 +88,7 @@ def _recipe(name: str | None) -> dict[str, Any]:
 
 
 def _teacher(known: Any, kind: str | None, changes: dict[str, Any]) -> dict[str, Any]:
-    """The teacher of a recipe, or of a kind, with what the options say."""
-    if known is None and kind is None and changes["model"] is None:
-        raise UsageError(
-            "no teacher is named",
-            hint="--model roberta-large (the paper's), --kind lsa (no download), or --recipe NAME",
-        )
+    """The teacher of a recipe, or of a kind, with what the options say. Without any: the paper's."""
     kind = kind or (known or {}).get("kind") or "huggingface"
     same = known is not None and known.get("kind") == kind
     teacher: dict[str, Any] = {**known} if same else {"kind": kind}

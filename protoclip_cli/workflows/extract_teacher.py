@@ -196,6 +196,8 @@ def _open_encoder(work: _Work) -> BankEncoder:
             made.append(work.spec.open(work.captions, seed=work.seed, device=work.device))
             save_encoder(folder, work.spec, made[0])
 
+    model = getattr(work.spec, "name", None) or getattr(work.spec, "path", "")
+    work.reporter.note(f"teacher: {work.spec.kind} {model}".rstrip())
     on_main(fit)
     encoder = BankEncoder(made[0], work.spec.normalize) if made else open_encoder(folder, device=work.device)
     on_main(lambda: _check_room(work, encoder.encoder.width))

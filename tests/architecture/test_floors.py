@@ -114,9 +114,10 @@ def _catalogs():
 
 
 def test_every_catalog_module_defines_one_spec_of_its_name():
-    catalogs = {catalog.package: catalog for catalog in _catalogs()}
-    assert {"protoclip_cli.objectives", "protoclip_cli.optimization.schedules"} <= catalogs.keys()
-    for catalog in catalogs.values():
+    catalogs = list(_catalogs())
+    packages = {catalog.package for catalog in catalogs}
+    assert {"protoclip_cli.objectives", "protoclip_cli.optimization.schedules"} <= packages
+    for catalog in catalogs:
         for kind in catalog.kinds():
             annotation = catalog.spec(kind).model_fields["kind"].annotation  # spec() refuses none and several
             assert annotation.__args__ == (kind,), f"{catalog.package}.{kind}"

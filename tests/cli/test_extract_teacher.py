@@ -96,7 +96,6 @@ def test_a_recipe_names_the_teacher_and_options_change_it(call, desk):  # noqa: 
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (("pairs.tsv", "--out", "b"), 2, "no teacher is named"),
         (("nowhere.tsv", *LSA, "--out", "b"), 4, "there is no table at nowhere.tsv"),
         (("{kind: glyhps}", *LSA, "--out", "b"), 3, "did you mean 'glyphs'"),
         (("{kind: [", *LSA, "--out", "b"), 2, "is not YAML"),
@@ -121,6 +120,11 @@ def test_what_cannot_work_is_told_in_a_line_or_two(arguments, code, words, call)
     assert done.stdout == ""
     assert words in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_without_a_choice_the_teacher_is_the_papers(call, table):
+    plan = json.loads(call("extract-teacher", table, "--out", "b", "--dry-run", "--json").stdout)
+    assert (plan["teacher"], plan["model"], plan["dim"]) == ("huggingface", "roberta-large", 64)
 
 
 def test_a_missing_library_ends_with_5_and_the_line_to_type(call, table, monkeypatch):

@@ -49,16 +49,21 @@ def clip(folder):
 
 
 @pytest.fixture(params=TEXT_ENCODERS.kinds())
-def spec(request, tmp_path, transformer):
+def spec(request, tmp_path):
     kind = request.param
+
+    def roberta():
+        write = request.getfixturevalue("transformer")
+        return {"name": str(write(tmp_path / "roberta", TEXTS)), "batch": 2}
+
     if kind == "sentence_transformers":
         pytest.importorskip("sentence_transformers")
     fields = {
         "lsa": lambda: {"dim": 6},
         "static_vectors": lambda: vectors(tmp_path),
         "open_clip": lambda: clip(tmp_path),
-        "huggingface": lambda: {"name": str(transformer(tmp_path / "roberta", TEXTS)), "batch": 2},
-        "sentence_transformers": lambda: {"name": str(transformer(tmp_path / "roberta", TEXTS)), "batch": 4},
+        "huggingface": roberta,
+        "sentence_transformers": roberta,
     }
     return TEXT_ENCODERS.spec(kind).model_validate({"kind": kind} | fields[kind]())
 

@@ -11,6 +11,7 @@ from protoclip_cli.core.errors import DataError, MissingExtra, RecipeError
 from protoclip_cli.data.captions import Captions
 from protoclip_cli.models.builders import TEXT_ENCODERS
 from protoclip_cli.models.builders.huggingface import pool
+from protoclip_cli.models.builders.open_clip import OpenClipText
 from protoclip_cli.models.builders.static_vectors import StaticVectors
 from protoclip_cli.models.text_encoder import by_length
 
@@ -214,6 +215,18 @@ def test_a_file_of_another_form_says_where(content, words, glove):
 def test_a_missing_file_of_vectors(tmp_path):
     with pytest.raises(DataError, match="cannot be read: No such file"):
         make("static_vectors", path=tmp_path / "glove.txt")
+
+
+@pytest.mark.parametrize("name", ["test-flat", "test-custom", "test-pooled"])
+def test_an_open_clip_teacher_is_the_text_tower_whatever_the_length(name, build, captions):
+    """Cut texts keep their end token, and padding that counts stays."""
+    towers = build(name).towers
+    texts = [*captions, *TEXTS, "dog " * 40]
+    encoder = OpenClipText(towers, 2, CPU)
+    with torch.no_grad():
+        expected = towers.text(towers.tokenizer(texts)).numpy()
+    np.testing.assert_allclose(encoder.embed(texts), expected, atol=2e-6)
+    assert encoder.truncated == 2
 
 
 def test_an_open_clip_teacher_without_weights_is_refused():
