@@ -125,17 +125,17 @@ def _refuse_another(out: Path, about: dict[str, Any], origin: dict[str, Any]) ->
     if different := [name for name, value in origin.items() if about.get(name) != value]:
         raise UsageError(
             f"{out} holds another bank (different: {', '.join(different)})",
-            hint="choose another folder with --out, or delete this one",
+            hint="delete it, or choose another folder",
         )
 
 
 def _refuse_strangers(out: Path) -> None:
     if out.exists() and not out.is_dir():
-        raise UsageError(f"{out} is a file", hint="choose another folder with --out")
+        raise UsageError(f"{out} is a file", hint="choose another folder")
     if not out.is_dir() or (out / _BEGUN).is_file():
         return
     if any(path.name != f".{_BEGUN}.tmp" for path in out.iterdir()):
-        raise UsageError(f"{out} has files in it but is no bank", hint="choose another folder with --out")
+        raise UsageError(f"{out} has files in it but is no bank", hint="choose another folder")
 
 
 def _prepare(work: _Work) -> None:
@@ -182,7 +182,7 @@ def _encode(work: _Work, encoder: BankEncoder, raw: RawFeatures, chunk: range) -
 def _stop_if_asked(stop: StopFlag, out: Path) -> None:
     if number := stop.poll():
         kind = Interrupted if number == signal.SIGINT else Stopped
-        raise kind(f"stopped while making {out}", hint="do the same again to continue it")
+        raise kind(f"stopped while making {out}", hint="the same command continues it (train: with --resume)")
 
 
 def _open_encoder(work: _Work) -> BankEncoder:

@@ -364,3 +364,25 @@ class TestTraining:
         done = call("train", tmp_path / "r.yaml", "--run", "run")
         assert done.exit_code == 0, done.stderr
         assert "nothing says that its rows are these captions" in done.stderr
+
+    def test_a_stop_while_the_teacher_is_extracted_is_resumable(
+        self, recipe_file, call, tmp_path, monkeypatch
+    ):
+        recipe_file(tmp_path / "r.yaml", episodes={"count": 2}, towers=None)
+        original, calls = raw_features.RawFeatures.write, []
+        monkeypatch.setattr(raw_features, "_CHUNK", 20)
+
+        def signalled(*arguments, **options):
+            calls.append(1)
+            if len(calls) == 1:
+                os.kill(os.getpid(), signal.SIGTERM)
+            return original(*arguments, **options)
+
+        monkeypatch.setattr(raw_features.RawFeatures, "write", signalled)
+        done = call("train", tmp_path / "r.yaml", "--run", "run", "-q")
+        assert done.exit_code == 75
+        assert "--resume" in done.stderr
+        assert len(calls) == 1
+        done = call("train", tmp_path / "r.yaml", "--run", "run", "-q", "--resume")
+        assert done.exit_code == 0, done.stderr
+        assert len(calls) == 3
