@@ -1,4 +1,4 @@
-"""What prototypes cost: seconds per trained sample of the quickstart over those of quickstart_clip.
+"""What prototypes cost: seconds per trained sample of quickstart_protoclip over those of quickstart.
 
     python tests/benchmarks/prototypes_cost.py --episodes 8 --look train_view clean
 
@@ -19,7 +19,7 @@ from pathlib import Path
 
 def train(recipe: str, run: Path, episodes: int, *settings: str) -> dict[str, dict[int, float]]:
     """Seconds by phase and episode."""
-    values = [f"episodes.count={episodes}", "evaluate.tasks=[]", *settings]
+    values = [f"episodes={{rows: 7040, count: {episodes}}}", "evaluate.tasks=[]", *settings]
     options = [word for value in values for word in ("--set", value)]
     command = [sys.executable, "-m", "protoclip_cli", "train", recipe, "--run", str(run), "-q", *options]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
@@ -44,11 +44,13 @@ def main() -> None:
     parser.add_argument("--set", nargs="*", default=[], help="of the recipe with prototypes")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
-        clip = train("quickstart_clip", Path(name, "clip"), arguments.episodes)
+        clip = train("quickstart", Path(name, "clip"), arguments.episodes)
         print(f"clip: train {total(clip, 0):.1f} s", flush=True)
         for look in arguments.look:
             run = Path(name, look)
-            proto = train("quickstart", run, arguments.episodes, f"prototypes.look={look}", *arguments.set)
+            proto = train(
+                "quickstart_protoclip", run, arguments.episodes, f"prototypes.look={look}", *arguments.set
+            )
             phases = ", ".join(f"{phase} {sum(by.values()):.1f} s" for phase, by in sorted(proto.items()))
             whole, later = (total(proto, first) / total(clip, first) for first in (0, 1))
             print(f"look: {look}: {phases}; ratio {whole:.2f}, with prototypes {later:.2f}", flush=True)
