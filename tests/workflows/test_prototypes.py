@@ -177,7 +177,7 @@ def test_a_plain_file_as_a_bank_that_cannot_be(content, words, recipe, tmp_path)
 def test_a_plain_file_must_be_asked_for(recipe, whole, heard, outcome, tmp_path):
     np.save(tmp_path / "bank.npy", np.load(whole / "bank" / "features.npy"))
     bank = f"teacher={{bank: {tmp_path / 'bank.npy'}}}"
-    with pytest.raises(DataError, match="is not a bank of features"):
+    with pytest.raises(DataError, match="is a file, and a bank is a folder"):
         train(recipe(bank), run=tmp_path / "refused")
     reporter = heard()
     unchecked = bank.replace("}", ", unchecked: true}")

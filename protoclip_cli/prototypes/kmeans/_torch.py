@@ -17,6 +17,7 @@ from protoclip_cli.prototypes.kmeans._start import plus_plus_start, random_start
 from protoclip_cli.prototypes.kmeans._types import Fitted, KMeansSettings, Shard
 
 _NUDGE = 2.0**-10
+_SMALL, _STARTS = 2**24, 10  # few clusters are where one bad start shows, and where another costs nothing
 
 
 def fit(shard: Shard, settings: KMeansSettings, seed: int) -> Fitted:
@@ -24,10 +25,12 @@ def fit(shard: Shard, settings: KMeansSettings, seed: int) -> Fitted:
     sample = _sampled(shard, settings, seed)
     draw = plus_plus_start if settings.start == "k-means++" else random_start
     best, least, reseeded = None, float("inf"), 0
-    for number in range(settings.restarts):
+    small = sample.total * settings.k * sample.rows.shape[1] <= _SMALL
+    starts = max(settings.restarts, _STARTS) if small else settings.restarts
+    for number in range(starts):
         start = draw(sample, settings.k, key(seed, "restart", number))
         centroids, refilled = lloyd(sample.rows, start, settings)
-        if settings.restarts > 1:
+        if starts > 1:
             objective = float(sum_over_processes(assign(sample.rows, centroids)[1].double().sum()))
         else:
             objective = 0.0

@@ -22,7 +22,7 @@ class KMeansSettings:
     iterations: int = 20
     """Rounds of assigning and averaging; fewer if nothing changes any more."""
     restarts: int = 1
-    """How often to start anew. The best result is kept."""
+    """How often to start anew. The best result is kept. In torch, small problems get ten in any case."""
     spherical: bool = False
     """Keep centroids at unit length."""
     samples_per_centroid: int | None = 256
