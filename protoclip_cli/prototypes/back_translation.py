@@ -18,12 +18,13 @@ def cluster_means(rows: Tensor, labels: Tensor, k: int) -> tuple[Tensor, Tensor]
     """Average rows over each cluster, over all processes. Sums are in float64, so their order hardly matters.
 
     Args:
-        rows: (n, P), this process's share. Float64 stays so.
+        rows: (n, P), this process's share.
         labels: (n,), long, the clusters of these rows, in [0, k); -1 for none.
         k: number of clusters.
 
     Returns:
-        The means (k, P), of any length, zero where a cluster is empty; and the sizes (k,), long.
+        The means (k, P), of any length, zero where a cluster is empty, float32 unless the rows are float64;
+        and the sizes (k,), long.
 
     >>> rows = torch.tensor([[1.0, 0.0], [0.0, 1.0], [4.0, 4.0]])
     >>> means, sizes = cluster_means(rows, torch.tensor([2, 2, 0]), k=3)
@@ -36,4 +37,5 @@ def cluster_means(rows: Tensor, labels: Tensor, k: int) -> tuple[Tensor, Tensor]
         total.index_add_(0, where, some.double())
     total = sum_over_processes(total[1:])
     sizes = sum_over_processes(torch.bincount(labels, minlength=k + 1)[1:])
-    return (total / sizes.clamp(min=1)[:, None]).to(rows.dtype), sizes
+    means = total / sizes.clamp(min=1)[:, None]
+    return means if rows.dtype == torch.float64 else means.float(), sizes

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from protoclip_cli.compute.processes import collect_ragged, rank
+from protoclip_cli.compute.randomness import generator
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,7 @@ class KMeansSettings:
     iterations: int = 20
     """Rounds of assigning and averaging; fewer if nothing changes any more."""
     restarts: int = 1
-    """How often to start anew. The best result is kept. In torch, small problems get ten in any case."""
+    """How often to start anew. The best result is kept. Small problems get ten starts in any case."""
     spherical: bool = False
     """Keep centroids at unit length."""
     samples_per_centroid: int | None = 256
@@ -30,7 +31,7 @@ class KMeansSettings:
     backend: Literal["auto", "faiss", "torch"] = "auto"
     """`auto` is torch: on any device, and with any number of processes."""
     start: Literal["k-means++", "random"] = "k-means++"
-    """Which rows are the first centroids. faiss's are random."""
+    """Which rows are the first centroids."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +41,9 @@ class Fitted:
     centroids: Tensor
     """(k, d)."""
     reseeded: int
-    sampled: int
     backend: str
+    labels: Tensor | None = None
+    """Of the rows it was fitted on, if the backend knows them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,7 @@ class Clustering:
     """Clusters of rows. n are the rows of this process."""
 
     centroids: Tensor
-    """(k, d), float32, the same on every process. Means of rows of unit length are shorter than that."""
+    """(k, d), float32, the same on every process: means of the rows fitted on, of any length."""
     labels: Tensor
     """(n,), long: the nearest centroid."""
     distances: Tensor
@@ -61,7 +63,7 @@ class Clustering:
     empty: int
     """Clusters without a member."""
     reseeded: int
-    """Clusters that lost their last member on the way and got half of a large one."""
+    """Clusters that had lost their last member on the way, and started anew within a large one."""
     sampled: int
     """Rows the centroids were fitted on."""
     backend: str
@@ -90,7 +92,18 @@ class Shard:
         """(n,), the numbers of the rows."""
         return np.arange(self.first, self.first + len(self.rows))
 
+    def places(self, ids: NDArray[np.int64]) -> Tensor:
+        """Where in `rows` those of some numbers are that this process has, in rising order."""
+        mine = np.sort(ids[(ids >= self.first) & (ids < self.first + len(self.rows))] - self.first)
+        return torch.from_numpy(mine).to(self.rows.device)
+
     def pick(self, ids: NDArray[np.int64]) -> Tensor:
-        """(m, d), some rows of all processes, in the order of their numbers given in rising order."""
-        mine = ids[(ids >= self.first) & (ids < self.first + len(self.rows))] - self.first
-        return collect_ragged(self.rows[torch.from_numpy(mine).to(self.rows.device)])
+        """(m, d), rows of all processes with these numbers, in rising order."""
+        return collect_ragged(self.rows[self.places(ids)])
+
+    def sample(self, most: int, seed: int) -> Shard:
+        """As many rows of all processes, each as likely as any other; or all there are."""
+        if most >= self.total:
+            return self
+        ids = generator(seed, "sample").choice(self.total, most, replace=False)
+        return Shard.of(self.rows[self.places(ids)])

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from protoclip_cli.core.errors import DataError, MissingExtra, RecipeError
 from protoclip_cli.prototypes.back_translation import cluster_means
 from protoclip_cli.prototypes.kmeans import KMeansSettings, kmeans
-from protoclip_cli.prototypes.kmeans._assign import assign
+from protoclip_cli.prototypes.kmeans._assign import assign, full_precision, nearest
 from protoclip_cli.prototypes.kmeans._start import plus_plus_start, random_start
-from protoclip_cli.prototypes.kmeans._torch import lloyd
+from protoclip_cli.prototypes.kmeans._torch import fit
 from protoclip_cli.prototypes.kmeans._types import Shard
 
 
@@ -21,6 +21,11 @@ def blobs(rows=600, width=8, centres=12, spread=0.3, seed=0):
     middle = torch.randn(centres, width, generator=chance)
     which = torch.randint(0, centres, (rows,), generator=chance)
     return F.normalize(middle[which] + spread * torch.randn(rows, width, generator=chance), dim=-1)
+
+
+def lloyd(rows, start, settings):
+    found = fit(Shard.of(rows), start, settings)
+    return found.centroids, found.reseeded
 
 
 def faiss_objective(rows, k, seed, start=None):
@@ -62,6 +67,61 @@ def test_equal_starts_end_where_faiss_does(k):
     assert ours == pytest.approx(theirs, rel=1e-4 if not reseeded else 2e-2)
 
 
+@pytest.mark.parametrize("k", [10, 100])
+@pytest.mark.parametrize("iterations", [0, 1, 3, 12, 100])
+def test_leaving_out_what_cannot_have_changed_changes_nothing(k, iterations):
+    rows = blobs(spread=0.8)
+    start = rows[torch.randperm(600)[:k]]
+    centroids = start
+    for _ in range(iterations):
+        means, sizes = cluster_means(rows, assign(rows, centroids)[0], k)
+        assert sizes.min() > 0
+        centroids = means
+    found = fit(Shard.of(rows), start, KMeansSettings(k=k, iterations=iterations))
+    torch.testing.assert_close(found.centroids, centroids)
+    assert torch.equal(found.labels, nearest(rows, centroids)[0])
+
+
+def test_rows_compare_only_with_centroids_that_moved(monkeypatch):
+    from protoclip_cli.prototypes.kmeans import _torch
+
+    work = []
+
+    def counted(rows, centroids, which=None):
+        work[-1] += (len(rows) if which is None else len(which)) * len(centroids)
+        return nearest(rows, centroids, which)
+
+    monkeypatch.setattr(_torch, "nearest", counted)
+    rows = blobs(spread=0.8)
+    for most in (_torch._MOST, -1):
+        work.append(0)
+        monkeypatch.setattr(_torch, "_MOST", most)
+        fit(Shard.of(rows), rows[:60].clone(), KMeansSettings(k=60))
+    assert work[0] < 0.7 * work[1]
+
+
+def test_distances_are_exact_where_rows_are_close_and_far_from_the_origin():
+    rows = torch.tensor([[1000.0, 0.0], [1000.001, 0.0], [-1000.0, 3.0], [-1000.0, 3.001]])
+    found = kmeans(rows, KMeansSettings(k=2), seed=0)
+    want = rows.double() - found.centroids.double()[found.labels]
+    torch.testing.assert_close(found.distances, want.square().sum(dim=1).float(), rtol=1e-2, atol=0)
+
+
+def test_precision_is_lowered_neither_inside_nor_afterwards():
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("medium")
+    try:
+        rows = torch.randn(64, 32)
+        with torch.autocast("cpu", torch.bfloat16), full_precision(torch.device("cpu")):
+            inside = rows @ rows.T
+            assert torch.get_float32_matmul_precision() == "highest"
+        assert inside.dtype == torch.float32
+        torch.testing.assert_close(inside.double(), rows.double() @ rows.double().T, rtol=1e-5, atol=1e-5)
+        assert torch.get_float32_matmul_precision() == "medium"
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
 @pytest.mark.parametrize(("spread", "k"), [(0.1, 12), (0.3, 12), (0.6, 20), (0.6, 150)])
 def test_spread_out_starts_are_as_good_as_the_best_of_ten_random_ones(spread, k):
     rows = blobs(spread=spread)
@@ -89,7 +149,7 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_others():
 
 def test_restarts_keep_the_best(monkeypatch):
     rows = blobs(spread=0.8)
-    monkeypatch.setattr("protoclip_cli.prototypes.kmeans._torch._STARTS", 1)
+    monkeypatch.setattr("protoclip_cli.prototypes.kmeans._STARTS", 1)
     single = KMeansSettings(k=40, start="random", samples_per_centroid=None)
     several = KMeansSettings(k=40, start="random", samples_per_centroid=None, restarts=6)
     assert kmeans(rows, several, seed=1).objective < kmeans(rows, single, seed=1).objective
@@ -100,6 +160,17 @@ def test_a_sample_is_fitted_and_every_row_assigned():
     found = kmeans(rows, KMeansSettings(k=10, samples_per_centroid=20), seed=0)
     assert found.sampled == 200
     assert len(found.labels) == int(found.sizes.sum()) == 900
+
+
+def test_faiss_is_given_the_rows_it_should_fit_on():
+    pytest.importorskip("faiss")
+    rows = blobs()  # faiss itself would take 256 for each cluster, and a warning
+    found = kmeans(
+        rows, KMeansSettings(k=2, iterations=100, samples_per_centroid=None, backend="faiss"), seed=0
+    )
+    means, _ = cluster_means(rows, found.labels, 2)
+    torch.testing.assert_close(found.centroids, means)
+    assert found.sampled == 600
 
 
 def test_spherical_centroids_have_unit_length_and_plain_ones_are_shorter():
@@ -117,6 +188,17 @@ def test_rows_that_are_all_alike_leave_clusters_empty_and_nothing_is_nan(backend
     assert found.empty >= 1
     assert found.centroids.isfinite().all()
     assert found.objective == pytest.approx(0, abs=1e-3)
+
+
+@pytest.mark.parametrize("start", ["k-means++", "random"])
+def test_equal_rows_are_in_one_cluster_and_every_different_row_has_one(start):
+    rows = blobs()[:5].repeat(60, 1)
+    found = kmeans(rows, KMeansSettings(k=9, start=start), seed=0)
+    assert found.sizes.sort().values.tolist() == [0, 0, 0, 0, 60, 60, 60, 60, 60]
+    assert len(found.labels.view(60, 5).unique(dim=0)) == 1
+    assert (found.empty, found.objective) == (4, 0)
+    assert torch.equal(torch.cdist(rows, found.centroids).argmin(dim=1), found.labels)
+    assert found.centroids.abs().max() <= 1
 
 
 def test_clusters_without_members_are_refilled_and_counted():
