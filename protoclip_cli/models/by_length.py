@@ -7,7 +7,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-_GROUP_ROWS = 32
+_GROUP_ROWS, _GROUPS = 32, 16
+"""Smaller groups, or more of them, cost more than the padding they save."""
 
 
 def by_length(tower: Callable[[Tensor], Tensor], tokens: Tensor, pad: int) -> Tensor:
@@ -24,7 +25,7 @@ def by_length(tower: Callable[[Tensor], Tensor], tokens: Tensor, pad: int) -> Te
     Returns:
         (b, D), in the order of `tokens`.
     """
-    groups = len(tokens) // _GROUP_ROWS
+    groups = min(len(tokens) // _GROUP_ROWS, _GROUPS)
     if tokens.device.type != "cpu" or groups < 2:
         return tower(tokens)
     lengths = tokens.shape[1] - (tokens != pad).flip(1).int().argmax(1)

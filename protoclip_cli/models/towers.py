@@ -38,6 +38,8 @@ class Towers(nn.Module, ABC):
     description: Description
     preprocess: Preprocess
     tokenizer: Tokenizer
+    pad: int
+    """The token that fills up short texts."""
     short_texts: bool
     """Whether texts may be padded to the longest of a batch instead of the context length."""
 

@@ -53,7 +53,7 @@ def build_feed(
         lambda episode: phase_of(episode, objectives, schedule),
         looking,
         build_reader(recipe, source, tokens, towers),
-        workers=loader_workers(recipe, source),
+        workers=loader_workers(recipe, source, device),
         pin=device.type == "cuda",
     )
 
@@ -67,12 +67,18 @@ def build_reader(recipe: TrainRecipe, source: PairSource, tokens: TokenTable, to
     return PairReader(source, tokens, view, clean, seed=recipe.seed, short_texts=short)
 
 
-def loader_workers(recipe: TrainRecipe, source: PairSource) -> int:
-    """Loader processes of this process: one a core; one at most where only views cost something."""
+def loader_workers(recipe: TrainRecipe, source: PairSource, device: torch.device) -> int:
+    """Loader processes of this process: one a core; one at most where only views cost something.
+
+    None there, if it would take one of two or three cores from a model that wants them all: the threads of a
+    step wait for the slowest of them.
+    """
     if recipe.batch.workers != "auto":
         return recipe.batch.workers
     cores = available_cores()
-    return min(1, cores - 1) if source.in_memory else min(cores, max(1, recipe.batch.size // world()))
+    if source.in_memory:
+        return int(cores > (3 if device.type == "cpu" else 1))
+    return min(cores, max(1, recipe.batch.size // world()))
 
 
 def prototypes_to_make(recipe: TrainRecipe, plan: Plan) -> dict[int, frozenset[str]]:

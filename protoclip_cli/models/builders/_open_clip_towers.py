@@ -30,7 +30,7 @@ class OpenClipTowers(Towers):
         self.width = int(model_cfg["embed_dim"])
         self.tokenizer = tokenizer
         self._weights = weights
-        self._pad = int(tokenizer([""])[0, -1])
+        self.pad = int(tokenizer([""])[0, -1])
         self.short_texts = _is_causal(model_cfg["text_cfg"])
 
     def image(self, pixels: Tensor) -> Tensor:
@@ -39,7 +39,7 @@ class OpenClipTowers(Towers):
 
     def text(self, tokens: Tensor) -> Tensor:
         """Embed texts."""
-        return by_length(self._text, tokens, self._pad) if self.short_texts else self._text(tokens)
+        return by_length(self._text, tokens, self.pad) if self.short_texts else self._text(tokens)
 
     def _text(self, tokens: Tensor) -> Tensor:
         if tokens.shape[1] == self.tokenizer.context_length or not self.short_texts:
