@@ -7,46 +7,84 @@ https://arxiv.org/abs/2206.10996
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
 from pydantic import Field, model_validator
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from protoclip_cli.core.needs import Needs
-from protoclip_cli.core.types import Modality, Outcome, StepInputs
+from protoclip_cli.core.types import Modality, Outcome, Prototypes, StepInputs
 from protoclip_cli.objectives.base import Objective, ObjectiveSpec, as_float
 
+_BLOCK = 2**24
+"""Numbers of a matrix of all clusters by all clusters that are looked at together."""
 
-def soft_targets(source: Tensor, labels: Tensor, temperature: float) -> Tensor:
-    """How much each cluster resembles that of each row, among the features it was found in.
+
+def soft_aims(source: Tensor, prototypes: Tensor, temperature: float) -> Tensor:
+    """What the rows of each cluster are drawn to, if they are to match also clusters that resemble their own.
+
+    A cross entropy with weights q over prototypes pulls towards their mean by q, so rows that share a cluster
+    share one aim, made once an episode instead of a (b, K) matrix of targets in each step.
 
     Args:
-        source: (K, S), the clusters' prototypes there.
-        labels: (b,), long.
-        temperature: small values leave all the mass on the row's own cluster.
+        source: (K, S), the clusters' prototypes where they were found; tells which resemble each other.
+        prototypes: (K, P), the same clusters' prototypes in the space of the student.
+        temperature: small values leave all the weight on the row's own cluster.
 
     Returns:
-        (b, K), rows that sum to one.
+        (K, P), of any length.
 
-    >>> soft_targets(torch.eye(3), torch.tensor([2]), 0.01).round().tolist()
-    [[0.0, 0.0, 1.0]]
+    >>> soft_aims(torch.eye(2), torch.tensor([[1.0, 0.0], [0.0, 1.0]]), 0.01).round()
+    tensor([[1., 0.],
+            [0., 1.]])
     """
-    return (source[labels] @ source.T / temperature).softmax(dim=-1)
+    size = max(1, _BLOCK // len(source))
+    return torch.cat(
+        [(rows @ source.T / temperature).softmax(dim=-1) @ prototypes for rows in source.split(size)]
+    )
+
+
+class _Contrast(torch.autograd.Function):
+    """Weighted sum of `logsumexp(scale * prototypes @ row) - scale * aim @ row`, through one (b, K) matrix.
+
+    Both gradients need only the mean of the prototypes by their probabilities, which the forward pass has.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, student: Tensor, scale: Tensor, prototypes: Tensor, aims: Tensor, weight: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        logits = (student @ prototypes.T).mul_(scale)
+        highest, nearest = logits.max(dim=-1)
+        weights = logits.sub_(highest[:, None]).exp_()
+        total = weights.sum(dim=-1)
+        away = (weights @ prototypes).div_(total[:, None]).sub_(aims)
+        ctx.save_for_backward(student, scale, away, weight)
+        ctx.mark_non_differentiable(nearest)
+        return weight @ (highest + total.log() - scale * (student * aims).sum(dim=-1)), nearest
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor, _: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
+        student, scale, away, weight = ctx.saved_tensors
+        away = away * (gradient * weight[:, None])
+        return scale * away, (student * away).sum(), None, None, None
 
 
 def prototype_contrast(
-    student: Tensor, prototypes: Tensor, labels: Tensor, scale: Tensor, targets: Tensor | None = None
+    student: Tensor, prototypes: Tensor, labels: Tensor, scale: Tensor, aims: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
     """Cross entropy of finding the prototype of each row's cluster among all prototypes.
 
     Args:
         student: (b, P), unit length.
-        prototypes: (K, P). Unit length unless the original's plain means are wanted.
-        labels: (b,), long. Rows labelled -1 have no cluster; without targets they are left out.
+        prototypes: (K, P), no gradient. Unit length unless the original's plain means are wanted.
+        labels: (b,), long. Rows labelled -1 have no cluster and are left out.
         scale: scalar, the inverse temperature.
-        targets: (b, K), rows that sum to one, to match instead of the label alone.
+        aims: (K, P), from `soft_aims`, for soft targets. None: the prototypes themselves.
 
     Returns:
         The mean loss and the share of rows nearest to their own prototype, both scalars.
@@ -56,10 +94,11 @@ def prototype_contrast(
     >>> round(loss.item(), 3), accuracy.item()
     (0.0, 1.0)
     """
-    logits = scale * student @ prototypes.T
-    loss = F.cross_entropy(logits, labels if targets is None else targets, ignore_index=-1)
-    accuracy = (logits.detach().argmax(dim=-1) == labels).to(loss.dtype).mean()
-    return loss, accuracy
+    kept = labels >= 0
+    weight = kept.to(student.dtype) / kept.sum()
+    aim = (prototypes if aims is None else aims)[labels.clamp(min=0)]
+    loss, nearest = _Contrast.apply(student, scale, prototypes, aim, weight)
+    return loss, (nearest == labels).to(loss.dtype).mean()
 
 
 class PrototypeContrast(Objective):
@@ -73,6 +112,7 @@ class PrototypeContrast(Objective):
         self.spec = spec
         self.log_scale = nn.Parameter(torch.tensor(-math.log(spec.temperature)))
         self.max_log_scale = -math.log(spec.min_temperature)
+        self._aims: tuple[Tensor, Tensor] | None = None
 
     def forward(self, inputs: StepInputs) -> Outcome:
         """Compute the loss of this process's rows."""
@@ -81,12 +121,19 @@ class PrototypeContrast(Objective):
         student = F.normalize(as_float(projected[inputs.own]), dim=-1)
         board = inputs.prototypes[self.spec.prototypes]
         labels, centroids = board.labels[inputs.own], board.centroids.to(student.dtype)
-        targets = None
-        if self.spec.target_temperature is not None:
-            targets = soft_targets(board.source.to(student.dtype), labels, self.spec.target_temperature)
         scale = self.log_scale.exp()
-        loss, accuracy = prototype_contrast(student, centroids, labels, scale, targets)
+        loss, accuracy = prototype_contrast(student, centroids, labels, scale, self._aims_of(board))
         return Outcome(loss, {"accuracy": accuracy, "scale": scale.detach()})
+
+    def _aims_of(self, board: Prototypes) -> Tensor | None:
+        """Soft aims, made when the prototypes are new."""
+        if self.spec.target_temperature is None:
+            return None
+        if self._aims is None or self._aims[0] is not board.centroids:
+            with torch.no_grad():
+                aims = soft_aims(board.source, board.centroids, self.spec.target_temperature)
+            self._aims = (board.centroids, aims)
+        return self._aims[1]
 
     def after_step(self, inputs: StepInputs) -> None:  # noqa: ARG002
         """Keep the scale in bounds; see `InfoNCE` for why not in `forward`."""

@@ -7,13 +7,13 @@ import torch.nn.functional as F
 from protoclip_cli.core.types import Features, Prototypes, StepInputs
 from protoclip_cli.objectives import OBJECTIVES
 from protoclip_cli.objectives.info_nce import info_nce
-from protoclip_cli.objectives.prototype_contrast import prototype_contrast, soft_targets
+from protoclip_cli.objectives.prototype_contrast import prototype_contrast, soft_aims
 
 
-def targets_of(g):
+def aims_of(g):
     temperature = g["hp_teacher_temperature"]
     soft = temperature > 0
-    return soft_targets(g["in_teacher_prototypes"], g["in_labels"], temperature) if soft else None
+    return soft_aims(g["in_teacher_prototypes"], g["in_student_prototypes"], temperature) if soft else None
 
 
 def test_it_equals_protoclip(golden, load, near):
@@ -22,7 +22,7 @@ def test_it_equals_protoclip(golden, load, near):
         student = g["in_student_features"].requires_grad_()
         scale = torch.tensor(g["hp_logit_scale"], dtype=torch.float64, requires_grad=True)
         loss, accuracy = prototype_contrast(
-            student, g["in_student_prototypes"], g["in_labels"], scale, targets_of(g)
+            student, g["in_student_prototypes"], g["in_labels"], scale, aims_of(g)
         )
         loss.backward()
         assert loss.item() == pytest.approx(g["out_loss"], rel=1e-8), path.name

@@ -4,7 +4,7 @@ import torch.nn.functional as F
 
 from protoclip_cli.core.types import Features, Modality, Prototypes, StepInputs
 from protoclip_cli.objectives import OBJECTIVES
-from protoclip_cli.objectives.prototype_contrast import prototype_contrast, soft_targets
+from protoclip_cli.objectives.prototype_contrast import prototype_contrast, soft_aims
 
 
 def spec(**settings):
@@ -38,10 +38,54 @@ def test_soft_targets_become_hard_as_their_temperature_falls():
     rows, prototypes = some(5, 8), some(4, 8, 1)
     labels, scale = torch.tensor([0, 3, 1, 1, 2]), torch.tensor(7.0)
     hard, _ = prototype_contrast(rows, prototypes, labels, scale)
-    soft, _ = prototype_contrast(rows, prototypes, labels, scale, soft_targets(prototypes, labels, 1e-4))
+    soft, _ = prototype_contrast(rows, prototypes, labels, scale, soft_aims(prototypes, prototypes, 1e-4))
     torch.testing.assert_close(soft, hard)
-    softer, _ = prototype_contrast(rows, prototypes, labels, scale, soft_targets(prototypes, labels, 1.0))
+    softer, _ = prototype_contrast(rows, prototypes, labels, scale, soft_aims(prototypes, prototypes, 1.0))
     assert (softer - hard).abs() > 0.01
+
+
+@pytest.mark.parametrize("temperature", [None, 0.3])
+def test_it_is_the_cross_entropy_and_so_are_its_gradients(temperature, monkeypatch):
+    monkeypatch.setattr("protoclip_cli.objectives.prototype_contrast._BLOCK", 8)
+    prototypes, source, labels = some(4, 8, 1), some(4, 3, 2), torch.tensor([0, 3, -1, 1, 2])
+    aims = None if temperature is None else soft_aims(source, prototypes, temperature)
+    found = []
+    for ours in (True, False):
+        rows = some(5, 8).requires_grad_()
+        scale = torch.tensor(7.0, dtype=torch.float64, requires_grad=True)
+        if ours:
+            loss, _ = prototype_contrast(rows, prototypes, labels, scale, aims)
+        else:
+            targets = F.one_hot(labels.clamp(min=0), 4).double()
+            if temperature is not None:
+                targets = (source[labels] @ source.T / temperature).softmax(dim=-1)
+            kept = labels >= 0
+            loss = F.cross_entropy(scale * rows[kept] @ prototypes.T, targets[kept])
+        (3 * loss).backward()
+        found.append((loss, rows.grad, scale.grad))
+    torch.testing.assert_close(found[0], found[1])
+
+
+def test_its_logits_may_be_large():
+    rows, prototypes = 1e3 * some(5, 8), some(4, 8, 1)
+    labels, scale = torch.arange(5) % 4, torch.tensor(100.0)
+    loss, _ = prototype_contrast(rows, prototypes, labels, scale)
+    torch.testing.assert_close(loss, F.cross_entropy(scale * rows @ prototypes.T, labels))
+
+
+def test_new_prototypes_have_new_aims():
+    objective = spec(student="image", source="text", target_temperature=0.5).build(8, None)
+    image = Features(some(6, 8).float(), {"proto": some(6, 4, 2).float()})
+    boards = [Prototypes(some(3, 4, s).float(), torch.arange(6) % 3, some(3, 5, 9).float()) for s in (3, 4)]
+
+    def losses(objective):
+        inputs = [StepInputs((image,), (), slice(0, 6), prototypes={"image<-text": b}) for b in boards]
+        return [objective(i).loss.item() for i in (*inputs, inputs[0])]
+
+    first, second, again = losses(objective)
+    assert first == again
+    assert second != pytest.approx(first)
+    assert second == losses(spec(student="image", source="text", target_temperature=0.5).build(8, None))[1]
 
 
 def test_rows_without_a_cluster_are_left_out():
