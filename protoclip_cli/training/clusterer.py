@@ -55,6 +55,7 @@ class Clusterer:
             k=self.spec.k_of(source),
             iterations=self.spec.iterations,
             restarts=self.spec.restarts,
+            start=self.spec.start,
             spherical=self.spec.spherical,
             samples_per_centroid=self.spec.samples_per_centroid,
             backend=self.spec.backend,

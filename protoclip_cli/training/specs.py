@@ -33,6 +33,8 @@ class PrototypesSpec(Spec):
     """Rounds of k-means."""
     restarts: int = Field(1, gt=0)
     """How often k-means starts anew; the best result is kept."""
+    start: Literal["k-means++", "random"] = "k-means++"
+    """The first centroids: rows far from one another, or any, which costs less where clusters are many."""
     every: int = Field(1, gt=0)
     """Episodes that share a clustering, and with it their rows."""
     look: Literal["train_view", "clean"] = "train_view"

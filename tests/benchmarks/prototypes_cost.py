@@ -1,4 +1,4 @@
-"""What prototypes cost: seconds per trained sample of quickstart_protoclip over those of quickstart.
+"""What prototypes cost: seconds per trained sample of quickstart over those of quickstart_clip.
 
     python tests/benchmarks/prototypes_cost.py --episodes 8 --look train_view clean
 
@@ -44,12 +44,12 @@ def main() -> None:
     parser.add_argument("--set", nargs="*", default=[], help="of the recipe with prototypes")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
-        clip = train("quickstart", Path(name, "clip"), arguments.episodes)
+        clip = train("quickstart_clip", Path(name, "clip"), arguments.episodes)
         print(f"clip: train {total(clip, 0):.1f} s", flush=True)
         for look in arguments.look:
             run = Path(name, look)
             proto = train(
-                "quickstart_protoclip", run, arguments.episodes, f"prototypes.look={look}", *arguments.set
+                "quickstart", run, arguments.episodes, f"prototypes.look={look}", *arguments.set
             )
             phases = ", ".join(f"{phase} {sum(by.values()):.1f} s" for phase, by in sorted(proto.items()))
             whole, later = (total(proto, first) / total(clip, first) for first in (0, 1))
