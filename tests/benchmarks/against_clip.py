@@ -1,7 +1,7 @@
 """What prototypes do for the scores: recipes against a baseline at equal samples, paired by seed.
 
     python tests/benchmarks/against_clip.py --seeds 5 --runs runs/claim --jobs 2
-    python tests/benchmarks/against_clip.py ablation_no_teacher --baseline quickstart --seeds 3 --runs runs/claim
+    python tests/benchmarks/against_clip.py ablation_no_teacher --baseline quickstart --seeds 3
 
 Trains what is not yet in the folder, one thread a run, and prints a table of mean differences with 95 %
 intervals (Student's t over seeds).
@@ -58,10 +58,8 @@ def table(recipe: str, baseline: str, runs: Path, seeds: int) -> None:
         ours, theirs = [a[name] for a, _ in pairs], [b[name] for _, b in pairs]
         gains = [a - b for a, b in zip(ours, theirs, strict=True)]
         reach = float(t.ppf(0.975, seeds - 1)) * stdev(gains) / seeds**0.5
-        low, high = mean(gains) - reach, mean(gains) + reach
-        print(
-            f"| {name} | {mean(theirs):.1f} | {mean(ours):.1f} | {mean(gains):+.1f} | {low:+.1f} to {high:+.1f} |"
-        )
+        means = f"{mean(theirs):.1f} | {mean(ours):.1f} | {mean(gains):+.1f}"
+        print(f"| {name} | {means} | {mean(gains) - reach:+.1f} to {mean(gains) + reach:+.1f} |")
 
 
 def main() -> None:

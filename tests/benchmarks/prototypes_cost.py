@@ -48,9 +48,7 @@ def main() -> None:
         print(f"clip: train {total(clip, 0):.1f} s", flush=True)
         for look in arguments.look:
             run = Path(name, look)
-            proto = train(
-                "quickstart", run, arguments.episodes, f"prototypes.look={look}", *arguments.set
-            )
+            proto = train("quickstart", run, arguments.episodes, f"prototypes.look={look}", *arguments.set)
             phases = ", ".join(f"{phase} {sum(by.values()):.1f} s" for phase, by in sorted(proto.items()))
             whole, later = (total(proto, first) / total(clip, first) for first in (0, 1))
             print(f"look: {look}: {phases}; ratio {whole:.2f}, with prototypes {later:.2f}", flush=True)
