@@ -1,4 +1,4 @@
-"""Pairs on a command line: a table, `{kind: ...}`, a file with that, or a train recipe."""
+"""Pairs on a command line: a table, folder or tar, `{kind: ...}`, a file with that, or a train recipe."""
 
 from __future__ import annotations
 
@@ -14,13 +14,16 @@ def pairs_of(argument: str) -> dict[str, Any]:
     """The pairs an argument means, as a recipe writes them.
 
     Args:
-        argument: a table's path; `{kind: glyphs}` or just `glyphs`; or a recipe (a file or a shipped name).
+        argument: the path of a table, of a folder of images and texts, or of tar shards; `{kind: glyphs}` or
+            just `glyphs`; or a recipe (a file or a shipped name).
 
     Raises:
         UsageError: none of these.
 
     >>> pairs_of("{kind: glyphs, limit: 10}")
     {'kind': 'glyphs', 'limit': 10}
+    >>> pairs_of("shards/{000..012}.tar")
+    {'kind': 'tar', 'path': 'shards/{000..012}.tar'}
     """
     import yaml
 
@@ -33,17 +36,20 @@ def pairs_of(argument: str) -> dict[str, Any]:
         except yaml.YAMLError:
             raise UsageError(f"'{argument}' is not YAML", hint="write for example '{kind: glyphs}'") from None
     path = Path(argument)
-    table = {"kind": "csv", "path": argument}
-    if path.suffix not in _RECIPES and path.exists():
-        return table
+    kind = "tar" if path.suffix == ".tar" else "folder" if path.is_dir() else "csv"
+    files = {"kind": kind, "path": argument}
+    if path.suffix not in _RECIPES and (path.exists() or kind == "tar"):
+        return files
     if argument in PAIRS.kinds():
         return {"kind": argument}
     try:
         return _pairs_in(find_recipe(argument))
     except RecipeError as error:
         if path.suffix and path.suffix not in _RECIPES:
-            return table  # opening it says what is wrong
-        raise UsageError(str(error), hint="give a table, `{kind: ...}`, or a recipe") from None
+            return files  # opening it says what is wrong
+        raise UsageError(
+            str(error), hint="give a table, a folder, a tar, `{kind: ...}`, or a recipe"
+        ) from None
 
 
 def _pairs_in(recipe: Path) -> dict[str, Any]:

@@ -6,9 +6,15 @@ from collections.abc import Iterable
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from protoclip_cli.data.fingerprints import fingerprint
+
+
+def is_blank(texts: pa.LargeStringArray) -> pa.BooleanArray:
+    """Which texts are empty or hold white space alone."""
+    return pc.or_(pc.equal(texts, ""), pc.utf8_is_space(texts))
 
 
 class Captions:
@@ -32,6 +38,36 @@ class Captions:
             texts = pa.array(list(texts), pa.large_string())
         self._texts = texts.cast(pa.large_string())
         self._first = first
+
+    @classmethod
+    def grouped(cls, texts: pa.Array | Iterable[str], counts: NDArray[np.int64]) -> Captions:
+        """Captions of which row 0 has the first `counts[0]`, row 1 the next `counts[1]`, and so on.
+
+        >>> Captions.grouped(["a", "b", "c"], np.array([1, 2])).of(1)
+        range(1, 3)
+        >>> Captions.grouped(["a", "b"], np.array([1, 1])).single
+        True
+        """
+        if (counts == 1).all():
+            return cls(texts)
+        return cls(texts, np.concatenate([[0], counts.cumsum()]).astype(np.int64))
+
+    def first_rows(self, rows: int) -> Captions:
+        """The captions of the first rows alone, holding no more memory than they take.
+
+        >>> Captions(["a", "b", "c"], np.array([0, 2, 3])).first_rows(1).slice(0, 2)
+        ['a', 'b']
+        """
+        stop = rows if self._first is None else int(self._first[min(rows, len(self._first) - 1)])
+        if stop >= len(self):
+            return self
+        texts = self._texts.take(pa.array(np.arange(stop)))
+        return Captions(texts, None if self._first is None else self._first[: rows + 1].copy())
+
+    @property
+    def content(self) -> tuple[pa.LargeStringArray | NDArray[np.int64], ...]:
+        """What makes them these captions, for a fingerprint: the texts, and whose they are."""
+        return (self._texts,) if self._first is None else (self._texts, self._first)
 
     def __len__(self) -> int:
         """How many captions there are."""
@@ -63,6 +99,11 @@ class Captions:
     def fingerprint(self) -> str:
         """Changes when a caption or their order changes."""
         return fingerprint(self._texts)
+
+    @property
+    def blank(self) -> int:
+        """How many captions are empty or hold white space alone."""
+        return int(pc.sum(is_blank(self._texts)).as_py() or 0)
 
     @property
     def single(self) -> bool:

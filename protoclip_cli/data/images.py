@@ -17,6 +17,8 @@ from protoclip_cli.core.errors import BadImage
 
 MAX_PIXELS = 100_000_000
 """Larger images are refused, before they are decoded."""
+MAX_BYTES = 1 << 28
+"""Larger files in archives or elsewhere are refused, before they are read."""
 
 # Nothing that starts another program (EPS), has pages (PDF) or is hardly ever tested.
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
@@ -34,7 +36,10 @@ _UPRIGHT = {
 
 
 def read_image(
-    source: str | os.PathLike[str] | bytes, draft: int | None = None, max_pixels: int = MAX_PIXELS
+    source: str | os.PathLike[str] | bytes,
+    draft: int | None = None,
+    max_pixels: int = MAX_PIXELS,
+    place: str | None = None,
 ) -> Image.Image:
     """An image in RGB: upright, on white where it was transparent, the first frame where it moves.
 
@@ -43,11 +48,13 @@ def read_image(
         draft: a JPEG may be decoded at one half, quarter or eighth of its size, as long as its shorter side
             keeps this many pixels. None: full size.
         max_pixels: width times height of the largest image to accept.
+        place: what messages call it. None: the path, or the number of bytes.
 
     Raises:
         BadImage: there is no such file, it is not an image, is damaged, or has too many pixels.
     """
-    place = f"image of {len(source):,} bytes" if isinstance(source, bytes) else os.fspath(source)
+    if place is None:
+        place = f"image of {len(source):,} bytes" if isinstance(source, bytes) else os.fspath(source)
     # Pillow warns about pixels we have counted ourselves and about metadata we do not use. It also *raises*
     # above twice its own limit, so that is a second cap, of 179 million pixels.
     with warnings.catch_warnings():

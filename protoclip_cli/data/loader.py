@@ -14,12 +14,13 @@ import torch
 from numpy.typing import NDArray
 from PIL.Image import Image
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset, Sampler, get_worker_info
 
 from protoclip_cli.compute.randomness import key, row_keys, uniform
 from protoclip_cli.core.errors import BadImage, DataError, ProtoclipError
 from protoclip_cli.core.types import Batch
 from protoclip_cli.data.benchmarks.base import Images
+from protoclip_cli.data.dead_workers import hand_over, in_words
 from protoclip_cli.data.pairs.base import PairSource
 from protoclip_cli.data.tokens import TokenTable
 from protoclip_cli.data.views.base import ImageView
@@ -183,7 +184,8 @@ def load(reader: Dataset[T], requests: Iterable[R], *, workers: int, pin: bool) 
         prefetch_factor=4 if workers else None,
         worker_init_fn=_leave_signals_to_the_parent,
     )
-    return map(_value_or_error, loader)
+    batches = map(_value_or_error, loader)  # this starts the workers
+    return in_words(batches) if workers else batches
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,9 +201,18 @@ class _InWords(Dataset[T | _Failed]):
 
     def __getitem__(self, request: object) -> T | _Failed:
         try:
-            return self.reader[request]
+            read = self.reader[request]
+            return read if get_worker_info() is None else _handed_over(read)
         except ProtoclipError as error:
             return _Failed(error)
+
+
+def _handed_over(read: T) -> T:
+    if isinstance(read, Fetched):
+        _map(read.batch, hand_over)
+    elif isinstance(read, Tensor):
+        hand_over(read)
+    return read
 
 
 def _value_or_error(read: T | _Failed) -> T:

@@ -1,8 +1,9 @@
-"""Image paths and captions from a table in any of the usual forms, as Arrow columns."""
+"""Columns of text, such as image paths and captions, from a table in any of the usual forms."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from pathlib import Path
@@ -10,11 +11,17 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from protoclip_cli.core.errors import DataError
+from protoclip_cli.data.captions import is_blank
 from protoclip_cli.data.delimited import read_delimited, read_header
 
 _BLOCK = 1 << 24
+_BINARY = (".parquet", ".pq")
+_LINES = (".jsonl", ".ndjson")
+_GATHERED = b"protoclip.gathered"
+"""Key in the metadata of a .parquet file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +34,8 @@ class Wanted:
     """The name the user gave. None: the first alias that is there."""
     aliases: tuple[str, ...]
     """Usual names, in lower case, the most telling first."""
+    optional: bool = False
+    """Whether a table may do without, unless the user named it."""
 
     def matches(self, names: list[str]) -> list[int]:
         """Which columns are meant: one is right, none or several are not.
@@ -40,15 +49,17 @@ class Wanted:
         known = next((alias for alias in self.aliases if alias in plain), None)
         return [place for place, name in enumerate(plain) if name == known]
 
-    def find(self, names: list[str], path: Path) -> int:
-        """Which column it is.
+    def find(self, names: list[str], path: Path) -> int | None:
+        """Which column it is; None: the table does without.
 
         Raises:
-            DataError: there is none, or more than one.
+            DataError: there is none and there must be, or more than one.
         """
         found = self.matches(names)
         if len(found) == 1:
             return found[0]
+        if not found and self.optional and self.asked is None:
+            return None
         meant = f"named '{self.asked}'" if self.asked is not None else f"for `{self.key}`"
         shown = ", ".join(f"'{name[:40]}'" for name in names[:20]) + (", ..." if len(names) > 20 else "")
         if found:
@@ -67,6 +78,9 @@ class Wanted:
         return max(names, key=likeness, default="")
 
 
+_STATUS = Wanted("status", "status", ())
+
+
 @dataclass(frozen=True, slots=True)
 class Columns:
     """Two columns of a table, row by row, without nulls."""
@@ -76,6 +90,8 @@ class Columns:
     captions: pa.LargeStringArray
     empty_captions: int
     """How many captions are empty, blank or null."""
+    without_image: int = 0
+    """Rows left out because gathering found no image for them."""
 
 
 def read_table(
@@ -93,24 +109,94 @@ def read_table(
     Raises:
         DataError: the table is missing, empty or not in the form it should have, or a path is empty.
     """
+    statuses = _has_statuses(path)
+    wanted = [image, caption, *([_STATUS] if statuses else [])]
+    images, captions, *status = read_columns(path, wanted, delimiter, None if statuses else limit)
+    assert images is not None
+    assert captions is not None
+    missing = 0
+    if status and status[0] is not None:
+        kept = pc.or_(pc.equal(status[0], "ok"), pc.invert(is_blank(images)))
+        missing = len(images) - pc.sum(kept).as_py()
+        if missing == len(images):
+            raise DataError(f"{path} has no rows with an image", hint="see its column `status`")
+        rows = np.flatnonzero(kept.to_numpy(zero_copy_only=False))[:limit]
+        images, captions = images.take(pa.array(rows)), captions.take(pa.array(rows))
+    refuse_blank(path, images, "image path", captions)
+    return Columns(images, captions, count_blank(captions), missing)
+
+
+def _has_statuses(path: Path) -> bool:
+    """Whether `protoclip gather` wrote the table, which keeps rows without an image and says why."""
+    if path.suffix.lower() not in _BINARY or not path.is_file():
+        return False
+    try:
+        return _GATHERED in (pq.read_schema(path).metadata or {})
+    except pa.ArrowInvalid:
+        return False
+
+
+def read_columns(
+    path: Path, wanted: Sequence[Wanted], delimiter: str | None = None, limit: int | None = None
+) -> list[pa.LargeStringArray | None]:
+    """Some columns of a table, as text without nulls; None for those it does without.
+
+    Args:
+        path: .parquet (or .pq), .jsonl (or .ndjson), or else delimited text.
+        wanted: which columns.
+        delimiter: of delimited text. None: found in the first line.
+        limit: keep only the first rows.
+
+    Raises:
+        DataError: the table is missing, empty or not in the form it should have.
+    """
     _check(path)
     match path.suffix.lower():
-        case ".parquet" | ".pq":
-            table, start = _read_parquet(path, image, caption), None
-        case ".jsonl" | ".ndjson":
-            table, start = _read_jsonl(path, image, caption), 1
+        case suffix if suffix in _BINARY:
+            columns = _read_parquet(path, wanted)
+        case suffix if suffix in _LINES:
+            columns = _read_jsonl(path, wanted)
         case _:
-            table, start = _read_text(path, image, caption, delimiter), 2
-    if not len(table):
+            columns = _read_text(path, wanted, delimiter)
+    if not any(columns):
         raise DataError(f"{path} has no rows", hint="a table has one line of column names and then its rows")
-    images = _as_text(table[0], path, image, limit)
-    captions = _as_text(table[1], path, caption, limit)
-    _refuse_empty_paths(images, captions, path, start)
-    empty = pc.sum(_blank(captions)).as_py()
+    texts = [
+        None if column is None else _as_text(column, path, one, limit)
+        for column, one in zip(columns, wanted, strict=True)
+    ]
     # What reading and joining the pieces took would otherwise stay with this process.
-    del table
+    del columns
     pa.default_memory_pool().release_unused()
-    return Columns(images, captions, empty)
+    return texts
+
+
+def refuse_blank(path: Path, texts: pa.LargeStringArray, what: str, beside: pa.LargeStringArray) -> None:
+    """Name the first row in which a text is missing.
+
+    Args:
+        path: of the table.
+        texts: a column.
+        what: it holds.
+        beside: the column that line breaks inside values are likely in.
+
+    Raises:
+        DataError: there is such a row.
+    """
+    first = pc.index(is_blank(texts), True).as_py()
+    if first < 0:
+        return
+    place = f"row {first + 1}"
+    if path.suffix.lower() in _LINES:
+        place = f"line {first + 1}"
+    elif path.suffix.lower() not in _BINARY:
+        breaks = pc.sum(pc.count_substring(beside.slice(0, first), "\n")).as_py() or 0
+        place = f"line {first + 2 + breaks}"
+    raise DataError(f"{path}, {place}: no {what}", hint="fill it in or remove the row")
+
+
+def count_blank(texts: pa.LargeStringArray) -> int:
+    """How many texts are empty or blank."""
+    return int(pc.sum(is_blank(texts)).as_py() or 0)
 
 
 def _check(path: Path) -> None:
@@ -124,47 +210,51 @@ def _check(path: Path) -> None:
         raise DataError(f"{path} is empty", hint="a table has one line of column names and then its rows")
 
 
-def _read_text(path: Path, image: Wanted, caption: Wanted, delimiter: str | None) -> pa.Table:
+def _read_text(path: Path, wanted: Sequence[Wanted], delimiter: str | None) -> list[pa.ChunkedArray | None]:
     def rate(names: list[str]) -> int:
-        return bool(image.matches(names)) + bool(caption.matches(names))
+        return sum(bool(one.matches(names)) for one in wanted)
 
     mark, names = read_header(path, delimiter, rate)
-    places = image.find(names, path), caption.find(names, path)
-    table = read_delimited(path, mark, len(names), sorted(set(places)))
-    return table.select([str(place) for place in places])
+    places = [one.find(names, path) for one in wanted]
+    there = sorted({place for place in places if place is not None})
+    table = read_delimited(path, mark, len(names), there)
+    return [None if place is None else table[str(place)] for place in places]
 
 
-def _read_parquet(path: Path, image: Wanted, caption: Wanted) -> pa.Table:
-    import pyarrow.parquet as pq
-
+def _read_parquet(path: Path, wanted: Sequence[Wanted]) -> list[pa.ChunkedArray | None]:
     try:
         with pq.ParquetFile(path) as file:
-            names = list(file.schema_arrow.names)
-            columns = [names[wanted.find(names, path)] for wanted in (image, caption)]
-            return file.read(columns=columns, use_threads=False).select(columns)
+            columns = _names(list(file.schema_arrow.names), path, wanted)
+            table = file.read(columns=[name for name in columns if name is not None], use_threads=False)
     except pa.ArrowInvalid as error:
         raise _unreadable(path, error) from None
+    return [None if name is None else table[name] for name in columns]
 
 
-def _read_jsonl(path: Path, image: Wanted, caption: Wanted) -> pa.Table:
+def _read_jsonl(path: Path, wanted: Sequence[Wanted]) -> list[pa.ChunkedArray | None]:
     import pyarrow.json as arrow_json
 
     with path.open("rb") as file:
         line = file.readline(_BLOCK).removeprefix(b"\xef\xbb\xbf")
     try:
-        names = list(dict(json.loads(line)))
+        columns = _names(list(dict(json.loads(line))), path, wanted)
     except (ValueError, TypeError) as error:
         raise DataError(f"{path}, line 1: not a JSON object", hint="write one object a line") from error
-    columns = [names[wanted.find(names, path)] for wanted in (image, caption)]
-    schema = pa.schema([(name, pa.string()) for name in dict.fromkeys(columns)])
+    schema = pa.schema([(name, pa.string()) for name in dict.fromkeys(columns) if name is not None])
     try:
-        return arrow_json.read_json(
+        table = arrow_json.read_json(
             path,
             arrow_json.ReadOptions(block_size=_BLOCK, use_threads=False),
             arrow_json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore"),
-        ).select(columns)
+        )
     except pa.ArrowInvalid as error:
         raise _unreadable(path, error) from None
+    return [None if name is None else table[name] for name in columns]
+
+
+def _names(names: list[str], path: Path, wanted: Sequence[Wanted]) -> list[str | None]:
+    places = [one.find(names, path) for one in wanted]
+    return [None if place is None else names[place] for place in places]
 
 
 def _as_text(column: pa.ChunkedArray, path: Path, wanted: Wanted, limit: int | None) -> pa.LargeStringArray:
@@ -180,23 +270,6 @@ def _as_text(column: pa.ChunkedArray, path: Path, wanted: Wanted, limit: int | N
     if limit is not None and limit < len(text):
         text = text.take(pa.array(np.arange(limit)))
     return text
-
-
-def _blank(texts: pa.LargeStringArray) -> pa.BooleanArray:
-    return pc.or_(pc.equal(texts, ""), pc.utf8_is_space(texts))
-
-
-def _refuse_empty_paths(
-    images: pa.LargeStringArray, captions: pa.LargeStringArray, path: Path, start: int | None
-) -> None:
-    first = pc.index(_blank(images), True).as_py()
-    if first < 0:
-        return
-    place = f"row {first + 1}"
-    if start is not None:
-        breaks = pc.sum(pc.count_substring(captions.slice(0, first), "\n")).as_py() or 0
-        place = f"line {start + first + (breaks if start == 2 else 0)}"
-    raise DataError(f"{path}, {place}: no image path", hint="fill it in or remove the row")
 
 
 def _unreadable(path: Path, error: Exception) -> DataError:

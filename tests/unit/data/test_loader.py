@@ -1,8 +1,14 @@
+import faulthandler
+import os
+import resource
+import signal
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
 
-from protoclip_cli.core.errors import BadImage, DataError
+from protoclip_cli.core.errors import BadImage, DataError, ProtoclipError, ResourceError
 from protoclip_cli.core.types import Preprocess
 from protoclip_cli.data.captions import Captions
 from protoclip_cli.data.loader import ImageReader, PairReader, Request, load
@@ -142,6 +148,51 @@ def test_a_bad_image_in_an_evaluation_is_an_error_in_words(workers, glyphs):
     batches = load(ImageReader(Broken(glyphs, [3]), view), [np.arange(5)], workers=workers, pin=False)
     with pytest.raises(BadImage, match=r"^3\.jpg: no such file$"):
         next(batches)
+
+
+class Deadly(Broken):
+    """A source that does something to the loader process at its 30th row."""
+
+    def __init__(self, source, deed):
+        super().__init__(source, [])
+        self.deed, self.home = deed, os.getpid()
+
+    def image(self, row, draft=None):
+        if row == 30 and os.getpid() != self.home:
+            self.deed()
+        return super().image(row, draft)
+
+
+def leave_no_room():
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+
+
+def kill_with(number):
+    faulthandler.disable()  # its words are not for the screen of the tests
+    os.kill(os.getpid(), number)
+
+
+@pytest.mark.parametrize(
+    ("deed", "kind", "match", "hint"),
+    [
+        (leave_no_room, ResourceError, "no room in /dev/shm", "--shm-size"),
+        (partial(kill_with, signal.SIGBUS), ResourceError, "no room in /dev/shm", "--shm-size"),
+        (
+            partial(kill_with, signal.SIGKILL),
+            ResourceError,
+            "most likely because memory ran out",
+            "workers=1",
+        ),
+        (partial(kill_with, signal.SIGABRT), ProtoclipError, r"process ended \(Abort", "batch.workers=0"),
+        (partial(os._exit, 3), ProtoclipError, "process ended", "batch.workers=0"),
+    ],
+)
+def test_a_loader_process_that_is_lost_is_an_error_in_words(deed, kind, match, hint, glyphs):
+    with pytest.raises(ProtoclipError, match=match) as caught:
+        read(Deadly(glyphs, deed), workers=1)
+    assert type(caught.value) is kind
+    assert hint in caught.value.hint
+    assert "\n" not in str(caught.value)
 
 
 def test_of_several_captions_one_is_chosen_by_seed_episode_and_row(glyphs):
