@@ -10,6 +10,7 @@ from protoclip_cli import __version__
 from protoclip_cli.cli.cluster import cluster
 from protoclip_cli.cli.evaluate import evaluate
 from protoclip_cli.cli.extract_teacher import extract_teacher
+from protoclip_cli.cli.gather import gather
 from protoclip_cli.cli.recipes import recipes
 from protoclip_cli.cli.train import train
 
@@ -37,6 +38,7 @@ def _options(
 ) -> None: ...
 
 
+app.add_typer(gather, name="gather")
 app.command("extract-teacher")(extract_teacher)
 app.command()(train)
 app.command()(cluster)

@@ -128,6 +128,7 @@ def _schema_for(path: Path) -> type[Spec]:
     """The type of a recipe: one with objectives trains, one with tasks alone evaluates, and so on."""
     from protoclip_cli.recipe.evaluate import EvaluateRecipe
     from protoclip_cli.recipe.extract_teacher import ExtractTeacherRecipe
+    from protoclip_cli.recipe.gather import GatherRecipe
     from protoclip_cli.recipe.train import TrainRecipe
     from protoclip_cli.recipe.yaml_file import read_yaml
 
@@ -137,6 +138,8 @@ def _schema_for(path: Path) -> type[Spec]:
         return TrainRecipe  # loading it says what is wrong
     if not isinstance(tree, dict) or "objectives" in tree:
         return TrainRecipe
+    if "lists" in tree:
+        return GatherRecipe
     if "tasks" in tree:
         return EvaluateRecipe
     return ExtractTeacherRecipe if "teacher" in tree else TrainRecipe

@@ -79,17 +79,19 @@ class Screen:
             self._next_line = time.monotonic() + self._every
             self._say(f"{place}  step {pace.step}/{pace.steps}  {_numbers(pace)}")
 
-    def progress(self, what: str, done: int, total: int) -> None:
+    def progress(self, what: str, done: int, total: int, numbers: str = "") -> None:
         """Show how far work that is not training has come."""
         if self.quiet:
             return
         if self._bar:
             if what not in self._work:
                 self._work[what] = self._bar.add_task(what, total=total, numbers="")
-            self._bar.update(self._work[what], completed=done, total=total, visible=done < total)
+            words = printable(numbers)
+            task = self._work[what]
+            self._bar.update(task, completed=done, total=total, visible=done < total, numbers=words)
         elif time.monotonic() >= self._next_line or done == total:
             self._next_line = time.monotonic() + self._every
-            self._say(f"{what}  {done:,}/{total:,}")
+            self._say(f"{what}  {done:,}/{total:,}  {numbers}".rstrip())
 
     def scores(self, rows: list[dict[str, Any]]) -> None:
         """Show scores as they come in, where lines are shown at all."""

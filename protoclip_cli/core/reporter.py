@@ -34,8 +34,8 @@ class Reporter(Protocol):
     def pace(self, pace: Pace) -> None:
         """Show where training is."""
 
-    def progress(self, what: str, done: int, total: int) -> None:
-        """Show how far work that is not training has come."""
+    def progress(self, what: str, done: int, total: int, numbers: str = "") -> None:
+        """Show how far work that is not training has come; `numbers` is what else is worth a glance."""
 
     def scores(self, rows: list[dict[str, Any]]) -> None:
         """Show scores as they come in."""
@@ -53,7 +53,7 @@ class Silent:
     def pace(self, pace: Pace) -> None:
         """Say nothing."""
 
-    def progress(self, what: str, done: int, total: int) -> None:
+    def progress(self, what: str, done: int, total: int, numbers: str = "") -> None:
         """Say nothing."""
 
     def scores(self, rows: list[dict[str, Any]]) -> None:

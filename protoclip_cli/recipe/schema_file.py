@@ -60,12 +60,14 @@ def generate() -> dict[str, str]:
     """The schemas as they should be, by subcommand."""
     from protoclip_cli.recipe.evaluate import EvaluateRecipe
     from protoclip_cli.recipe.extract_teacher import ExtractTeacherRecipe
+    from protoclip_cli.recipe.gather import GatherRecipe
     from protoclip_cli.recipe.train import TrainRecipe
 
     recipes: dict[str, type[Spec]] = {
         "train": TrainRecipe,
         "evaluate": EvaluateRecipe,
         "extract-teacher": ExtractTeacherRecipe,
+        "gather": GatherRecipe,
     }
     return {
         command: json.dumps(recipe.model_json_schema(), indent=1, sort_keys=True, ensure_ascii=False) + "\n"

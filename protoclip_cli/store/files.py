@@ -18,7 +18,7 @@ _CHUNK = 2**22
 
 @contextmanager
 def disk_errors(doing: str) -> Iterator[None]:
-    """Turn a full disk or a missing permission into an error with a hint."""
+    """Turn a full disk, a missing permission and all else that a disk refuses into one line for the user."""
     try:
         yield
     except OSError as error:
@@ -27,9 +27,7 @@ def disk_errors(doing: str) -> Iterator[None]:
                 f"the disk is full while {doing}: {error.strerror}",
                 hint="make room, then continue with --resume; what was saved before is intact",
             ) from error
-        if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
-            raise ProtoclipError(f"{error.strerror} while {doing}: {error.filename}") from error
-        raise
+        raise ProtoclipError(f"{error.strerror} while {doing}: {error.filename}") from error
 
 
 def write_text(path: Path, text: str) -> None:

@@ -31,9 +31,9 @@ class RankLog:
         """Show where training is. `metrics.jsonl` has it already."""
         self.inner.pace(pace)
 
-    def progress(self, what: str, done: int, total: int) -> None:
+    def progress(self, what: str, done: int, total: int, numbers: str = "") -> None:
         """Show how far work has come. Not for the log."""
-        self.inner.progress(what, done, total)
+        self.inner.progress(what, done, total, numbers)
 
     def scores(self, rows: list[dict[str, Any]]) -> None:
         """Show scores. `scores.jsonl` has them already."""

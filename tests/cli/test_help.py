@@ -7,6 +7,10 @@ COMMANDS = [
     ("cluster",),
     ("evaluate",),
     ("extract-teacher",),
+    ("gather", "urls"),
+    ("gather", "import"),
+    ("gather", "verify"),
+    ("gather", "stats"),
     ("recipes", "ls"),
     ("recipes", "cat"),
     ("recipes", "cp"),
@@ -28,17 +32,17 @@ def test_every_command_has_help_with_an_example(command, flag, call):
 
 def test_the_commands_are_listed_and_none_is_forgotten_here(call):
     listed = set()
-    for group in ((), ("recipes",)):
+    for group in ((), ("recipes",), ("gather",)):
         done = call(*group, "--help")
         assert done.exit_code == 0
         lines = done.stdout.partition("Commands")[2].splitlines()
         names = {line.strip("│ ").split()[0] for line in lines if line.startswith("│ ") and line[2] != " "}
         listed |= {(*group, name) for name in names}
-    assert listed - {("recipes",)} == set(COMMANDS)
+    assert listed - {("recipes",), ("gather",)} == set(COMMANDS)
 
 
 def test_without_a_command_there_is_help_and_a_first_step(call):
-    for group in ((), ("recipes",)):
+    for group in ((), ("recipes",), ("gather",)):
         done = call(*group)
         assert done.exit_code == 2
         assert "Commands" in done.stdout + done.stderr

@@ -117,7 +117,7 @@ def test_strange_keys_cannot_speak_to_the_terminal(call, small):
 
 
 def test_schema(call):
-    for command in ((), ("train",), ("evaluate",), ("extract-teacher",)):
+    for command in ((), ("train",), ("evaluate",), ("extract-teacher",), ("gather",)):
         done = call("recipes", "schema", *command)
         assert (done.exit_code, done.stderr) == (0, "")
         assert done.stdout == schema_path(*command or ("train",)).read_text()
@@ -125,7 +125,7 @@ def test_schema(call):
         call("recipes", "schema", "trane"),
         2,
         "'trane' has no recipes",
-        "choose from evaluate, extract-teacher, train",
+        "choose from evaluate, extract-teacher, gather, train",
     )
 
 

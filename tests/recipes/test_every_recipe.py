@@ -11,12 +11,18 @@ import protoclip_cli
 from protoclip_cli.core.catalog import Catalog
 from protoclip_cli.recipe.evaluate import EvaluateRecipe
 from protoclip_cli.recipe.extract_teacher import ExtractTeacherRecipe
+from protoclip_cli.recipe.gather import GatherRecipe
 from protoclip_cli.recipe.load import load_recipe, save_recipe
 from protoclip_cli.recipe.schema_file import generate, kinds_by_part, schema_path
 from protoclip_cli.recipe.shipped import shipped, shipped_folder, summary
 from protoclip_cli.recipe.train import TrainRecipe
 
-SCHEMAS = {"train": TrainRecipe, "evaluate": EvaluateRecipe, "extract-teacher": ExtractTeacherRecipe}
+SCHEMAS = {
+    "train": TrainRecipe,
+    "evaluate": EvaluateRecipe,
+    "extract-teacher": ExtractTeacherRecipe,
+    "gather": GatherRecipe,
+}
 PATHS = sorted(shipped_folder().rglob("*.y*ml"))
 
 every_recipe = pytest.mark.parametrize("path", PATHS, ids=lambda path: f"{path.parent.name}/{path.stem}")

@@ -95,7 +95,7 @@ class Heard:
     def pace(self, pace):
         self.paces.append(pace)
 
-    def progress(self, what, done, total):
+    def progress(self, what, done, total, numbers=""):
         pass
 
     def scores(self, rows):

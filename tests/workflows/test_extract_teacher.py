@@ -45,7 +45,7 @@ class Ears(Silent):
     def warn(self, message):
         self.warnings.append(message)
 
-    def progress(self, what, done, total):
+    def progress(self, what, done, total, numbers=""):  # noqa: ARG002
         self.steps.append((what, done, total))
 
 

@@ -36,12 +36,12 @@ def test_a_full_disk_leaves_what_was_there(number, tmp_path, monkeypatch):
     assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
 
 
-def test_a_missing_permission_is_told_and_other_errors_are_not_hidden(tmp_path, monkeypatch):
-    monkeypatch.setattr(os, "fsync", failing(errno.EACCES))
-    with pytest.raises(ProtoclipError, match="Permission denied while writing"):
-        files.write_text(tmp_path / "a", "x")
-    monkeypatch.setattr(os, "fsync", failing(errno.EIO))
-    with pytest.raises(OSError, match="Input/output error"):
+@pytest.mark.parametrize(
+    ("number", "words"), [(errno.EACCES, "Permission denied"), (errno.EIO, "Input/output error")]
+)
+def test_what_a_disk_refuses_is_told_in_a_line(number, words, tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "fsync", failing(number))
+    with pytest.raises(ProtoclipError, match=f"{words} while writing"):
         files.write_text(tmp_path / "a", "x")
 
 
