@@ -17,6 +17,12 @@ def is_blank(texts: pa.LargeStringArray) -> pa.BooleanArray:
     return pc.or_(pc.equal(texts, ""), pc.utf8_is_space(texts))
 
 
+def codes_of(texts: pa.LargeStringArray) -> NDArray[np.int32]:
+    """(n,), a number for each text, equal for equal texts."""
+    codes: NDArray[np.int32] = texts.dictionary_encode().indices.to_numpy()
+    return codes
+
+
 class Captions:
     """All captions of a source, and which row each belongs to.
 
@@ -94,6 +100,34 @@ class Captions:
         if self._first is None:
             return range(row, row + 1)
         return range(int(self._first[row]), int(self._first[row + 1]))
+
+    def choose(self, rows: NDArray[np.int64], chance: NDArray[np.float64]) -> NDArray[np.int64]:
+        """One caption of each row.
+
+        Args:
+            rows: (b,).
+            chance: (b,), in [0, 1): 0 is a row's first caption.
+
+        Returns:
+            (b,), captions.
+
+        >>> texts = Captions(["a", "b", "c"], np.array([0, 2, 3]))
+        >>> texts.choose(np.array([0, 0, 1]), np.array([0.4, 0.5, 0.9]))
+        array([0, 1, 2])
+        """
+        if self._first is None:
+            return rows.copy()
+        counts = self._first[rows + 1] - self._first[rows]
+        return self._first[rows] + (chance * counts).astype(np.int64)
+
+    @property
+    def codes(self) -> NDArray[np.int32]:
+        """A number for each caption, equal for equal texts.
+
+        >>> Captions(["a dog", "a cat", "a dog"]).codes
+        array([0, 1, 0], dtype=int32)
+        """
+        return codes_of(self._texts)
 
     @property
     def fingerprint(self) -> str:

@@ -20,6 +20,7 @@ from protoclip_cli.compute.randomness import key, row_keys, uniform
 from protoclip_cli.core.errors import BadImage, DataError, ProtoclipError
 from protoclip_cli.core.types import Batch
 from protoclip_cli.data.benchmarks.base import Images
+from protoclip_cli.data.captions import Captions
 from protoclip_cli.data.dead_workers import hand_over, in_words
 from protoclip_cli.data.pairs.base import PairSource
 from protoclip_cli.data.tokens import TokenTable
@@ -75,6 +76,15 @@ def _map(batch: Batch, change: object) -> Batch:
     return Batch(**{f.name: each(getattr(batch, f.name)) for f in fields(batch)})  # type: ignore[arg-type]
 
 
+def choose_captions(
+    captions: Captions, seed: int, episode: int, rows: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Which caption of each row is read in an episode, (b,)."""
+    if captions.single:
+        return rows.copy()
+    return captions.choose(rows, uniform(row_keys(key(seed, "caption", episode), rows), 1)[:, 0])
+
+
 class PairReader(Dataset[Fetched]):
     """Reads the pairs of a request. Chance comes from (seed, episode, row) alone."""
 
@@ -119,11 +129,7 @@ class PairReader(Dataset[Fetched]):
 
     def choose_captions(self, episode: int, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Which caption of each row is read in an episode, (b,)."""
-        if self.source.captions.single:
-            return rows.copy()
-        chance = uniform(self._keys(episode, rows, "caption"), 1)[:, 0]
-        ranges = [self.source.captions.of(int(row)) for row in rows]
-        return np.array([r[int(u * len(r))] for r, u in zip(ranges, chance, strict=True)], np.int64)
+        return choose_captions(self.source.captions, self.seed, episode, rows)
 
     def _read(self, request: Request, place: int) -> tuple[Image, int, list[tuple[int, str]]]:
         """The image of a row, or of the first row of its line of replacements that can be read."""

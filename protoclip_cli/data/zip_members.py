@@ -16,6 +16,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from protoclip_cli.core.errors import BadImage
+from protoclip_cli.data.captions import codes_of
 from protoclip_cli.data.handles import Handles
 from protoclip_cli.data.images import MAX_BYTES
 
@@ -43,6 +44,12 @@ class ZipMembers:
     def place(self, row: int) -> str:
         """The path of the archive and the name in it."""
         return f"{self._path(row)}/{self._members[row].as_py()}"
+
+    def codes(self) -> NDArray[np.int32]:
+        """(N,), a number for each row, equal for rows of the same member of the same archive."""
+        both = self._archive.astype(np.int64) * len(self._members) + codes_of(self._members)
+        codes: NDArray[np.int32] = np.unique(both, return_inverse=True)[1].reshape(-1).astype(np.int32)
+        return codes
 
     def read(self, row: int) -> bytes:
         """The bytes of a row's member.

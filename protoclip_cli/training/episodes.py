@@ -12,6 +12,7 @@ from protoclip_cli.compute.randomness import generator
 from protoclip_cli.core.errors import RecipeError
 from protoclip_cli.core.needs import Needs
 from protoclip_cli.data.loader import Request
+from protoclip_cli.training.distinct import Distinct
 from protoclip_cli.training.specs import BatchSpec, EpisodesSpec
 
 
@@ -29,6 +30,8 @@ class Plan:
     replacement: bool
     anchors: tuple[int, ...]
     """For each episode, the one whose rows it trains on."""
+    distinct: Distinct | None = None
+    """What must not come twice in a batch."""
 
     @classmethod
     def make(
@@ -38,6 +41,7 @@ class Plan:
         episodes: EpisodesSpec,
         batch: BatchSpec,
         anchors: tuple[int, ...] = (),
+        distinct: Distinct | None = None,
     ) -> Plan:
         """Put the parts of a recipe together.
 
@@ -56,7 +60,8 @@ class Plan:
                 hint="lower batch.size, or raise episodes.rows",
             )
         anchors = anchors or tuple(range(episodes.count))
-        return cls(seed, data_rows, rows, batch.size, episodes.sampling == "replacement", anchors)
+        replacement = episodes.sampling == "replacement"
+        return cls(seed, data_rows, rows, batch.size, replacement, anchors, distinct)
 
     @property
     def episodes(self) -> int:
@@ -91,9 +96,19 @@ class Plan:
 
     def order(self, episode: int) -> NDArray[np.int64]:
         """The positions in the order they are trained on, (E,); a new order for rows that come again."""
-        if self.anchors[episode] == episode:
-            return np.arange(self.rows)
-        return generator(self.seed, "order", episode).permutation(self.rows)
+        return self._arranged(episode)[0]
+
+    def repetitions(self, episode: int) -> int:
+        """Rows that share a batch with one they should not, because there are too many of their kind."""
+        return self._arranged(episode)[1]
+
+    def _arranged(self, episode: int) -> tuple[NDArray[np.int64], int]:
+        anchor, order = self.anchors[episode], np.arange(self.rows)
+        if anchor != episode:
+            order = generator(self.seed, "order", episode).permutation(self.rows)
+        if self.distinct is None:
+            return order, 0
+        return self.distinct.arrange(episode, anchor, self.episode_rows(episode), order, self.batch)
 
     def requests(self, episode: int, first: int, needs: Needs, rank: int, world: int) -> Iterator[Request]:
         """What one process trains on in an episode, batch by batch.

@@ -149,6 +149,7 @@ class Loop:
         self.learner.enter(phase)
         self._status("running", "train")
         last = (self.progress.episode + 1) * self.plan.steps_per_episode
+        self._tell_repetitions()
         while self.progress.step < last:
             self._stop_if_asked(stop)
             self._step(phase)
@@ -159,6 +160,17 @@ class Loop:
         self.progress.phase = "evaluate"
         if self.saver.due_after_episode(self.progress.episode):
             self._save()
+
+    def _tell_repetitions(self) -> None:
+        episode = self.progress.episode
+        first = self.progress.step == episode * self.plan.steps_per_episode
+        if first and (rows := self.plan.repetitions(episode)):
+            self.reporter.note(
+                f"episode {episode}: {rows:,} rows share a batch with one of the same image or caption, "
+                "because there are more of their kind than batches"
+            )
+            if is_main():
+                self.folder.add_event("repetitions", step=self.progress.step + 1, episode=episode, rows=rows)
 
     def _step(self, phase: Phase) -> None:
         began = time.perf_counter()

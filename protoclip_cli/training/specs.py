@@ -69,6 +69,9 @@ class BatchSpec(Spec):
 
     size: int = Field(256, gt=1)
     """Rows of a step, over all processes."""
+    distinct: Literal["none", "image", "caption", "both"] = "none"
+    """What must not come twice in a batch. Rows of one image (the same path) or one caption (the same text)
+    are put into different batches of the episode, as far as there are enough of them."""
     accumulate: int = Field(1, gt=0)
     """Parts a step is encoded in, to save memory. Gradients are those of the whole batch."""
     workers: int | Literal["auto"] = "auto"

@@ -18,6 +18,7 @@ from protoclip_cli.models.dual_encoder import DualEncoder
 from protoclip_cli.models.towers import Towers
 from protoclip_cli.models.vocabulary import keep_used_vocabulary
 from protoclip_cli.recipe.train import TrainRecipe
+from protoclip_cli.training.distinct import Distinct
 from protoclip_cli.training.episodes import Plan
 from protoclip_cli.training.learner import Learner
 from protoclip_cli.training.phases import anchors_of
@@ -112,7 +113,7 @@ def open_pairs(spec: object, reporter: Reporter, what: str) -> PairSource:
     return source
 
 
-def make_plan(recipe: TrainRecipe, rows: int) -> Plan:
+def make_plan(recipe: TrainRecipe, source: PairSource) -> Plan:
     """The rows of the run.
 
     Raises:
@@ -120,7 +121,16 @@ def make_plan(recipe: TrainRecipe, rows: int) -> Plan:
     """
     every = recipe.prototypes.every if recipe.prototypes else 1
     anchors = anchors_of(recipe.episodes.count, recipe.typed_objectives, every)
-    plan = Plan.make(recipe.seed, rows, recipe.episodes, recipe.batch, anchors)
+    kinds = {"none": (), "both": ("image", "caption")}.get(recipe.batch.distinct, (recipe.batch.distinct,))
+    distinct = Distinct(
+        recipe.seed,
+        source.captions,
+        source.captions.codes if "caption" in kinds else None,
+        source.image_codes() if "image" in kinds else None,
+    )
+    plan = Plan.make(
+        recipe.seed, len(source), recipe.episodes, recipe.batch, anchors, distinct if kinds else None
+    )
     if recipe.prototypes and recipe.prototypes.largest_k > plan.rows:
         raise RecipeError(
             f"prototypes.k {recipe.prototypes.largest_k} is more than the {plan.rows:,} rows of an episode",

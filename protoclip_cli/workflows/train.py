@@ -111,7 +111,7 @@ def _train(
 ) -> None:
     """Build everything, go to where the run was, and train on."""
     source = open_pairs(recipe.pairs, reporter, "pairs")
-    plan = make_plan(recipe, len(source))
+    plan = make_plan(recipe, source)
     towers = build_towers(recipe)
     tokens = tokenize_pairs(source, towers, reporter)
     learner = build_learner(recipe, towers, tokens).to(accelerator.device)

@@ -193,6 +193,23 @@ def test_image_and_caption_of_every_row_belong_together(made):
         assert np.array_equal(np.asarray(source.image(row)), np.asarray(image(number)))
 
 
+def test_codes_of_images(spec):
+    codes = spec.open().image_codes()
+    assert codes.dtype == np.int32
+    assert len(set(codes.tolist())) == len(codes) == len(spec.open())
+
+
+@pytest.mark.parametrize("kind", ["csv", "yfcc_zip"])
+def test_rows_of_one_image_have_one_code(kind, tmp_path):
+    fields = MAKERS[kind](tmp_path, [1, 2, 3, 4])
+    head, *lines = fields["path"].read_text().splitlines()
+    fields["path"].write_text("\n".join([head, lines[2], *lines, lines[0].replace("1", "1 again")]) + "\n")
+    fields["path"].write_text(fields["path"].read_text().replace("1 again.png", "1.png"))
+    codes = PAIRS.spec(kind)(kind=kind, **fields).open().image_codes()
+    assert codes[0] == codes[3]
+    assert len(set(codes[1:5].tolist())) == 4
+
+
 def test_captions(spec):
     source = spec.open()
     spans = [source.captions.of(row) for row in range(len(source))]

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 from PIL.Image import Image
 
 from protoclip_cli.core.errors import DataError
-from protoclip_cli.data.captions import Captions
+from protoclip_cli.data.captions import Captions, codes_of
 from protoclip_cli.data.fingerprints import fingerprint
 from protoclip_cli.data.images import read_image
 from protoclip_cli.data.pairs.base import PairSource
@@ -61,6 +62,9 @@ class FilePairs(PairSource):
 
     def place(self, row: int) -> str:
         return join(self._root, self._paths[int(row)].as_py())
+
+    def image_codes(self) -> NDArray[np.int32]:
+        return codes_of(self._paths)
 
 
 def first_rows(values: pa.LargeStringArray, rows: int | None) -> pa.LargeStringArray:

@@ -6,6 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from types import MappingProxyType
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL.Image import Image
 from pydantic import Field
 
@@ -47,6 +49,10 @@ class PairSource(ABC):
     @abstractmethod
     def place(self, row: int) -> str:
         """Where the image of a row is, for messages."""
+
+    def image_codes(self) -> NDArray[np.int32]:
+        """(N,), a number for each row, equal for rows of the same image. Here each row has its own."""
+        return np.arange(len(self), dtype=np.int32)
 
 
 class PairSpec(Spec, ABC):

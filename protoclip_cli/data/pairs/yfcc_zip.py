@@ -13,6 +13,7 @@ from typing import Any, Literal
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 from PIL.Image import Image
 from pydantic import Field
 
@@ -83,6 +84,9 @@ class ZipPairs(PairSource):
 
     def place(self, row: int) -> str:
         return self._members.place(int(row))
+
+    def image_codes(self) -> NDArray[np.int32]:
+        return self._members.codes()
 
 
 class YfccZipPairs(PairSpec):
