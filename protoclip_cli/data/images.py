@@ -6,7 +6,8 @@ import io
 import os
 import stat
 import warnings
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import BinaryIO
 
@@ -53,6 +54,26 @@ def read_image(
     Raises:
         BadImage: there is no such file, it is not an image, is damaged, or has too many pixels.
     """
+    with _in_words(source, place), _open(source) as file, Image.open(file, formats=_FORMATS) as image:
+        return _decode(image, draft, max_pixels)
+
+
+def read_size(
+    source: str | os.PathLike[str] | bytes, max_pixels: int = MAX_PIXELS, place: str | None = None
+) -> tuple[int, int]:
+    """Width and height as the file's header has them, before it is turned upright; see `read_image`.
+
+    Raises:
+        BadImage: there is no such file, it is not an image, or has too many pixels.
+    """
+    with _in_words(source, place), _open(source) as file, Image.open(file, formats=_FORMATS) as image:
+        _refuse_large(image, max_pixels)
+        return image.size
+
+
+@contextmanager
+def _in_words(source: str | os.PathLike[str] | bytes, place: str | None) -> Iterator[None]:
+    """Name the image in whatever goes wrong with it."""
     if place is None:
         place = f"image of {len(source):,} bytes" if isinstance(source, bytes) else os.fspath(source)
     # Pillow warns about pixels we have counted ourselves and about metadata we do not use. It also *raises*
@@ -60,8 +81,7 @@ def read_image(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            with _open(source) as file, Image.open(file, formats=_FORMATS) as image:
-                return _decode(image, draft, max_pixels)
+            yield
         except BadImage as error:
             raise BadImage(f"{place}: {error}") from None
         except MemoryError:
@@ -91,9 +111,7 @@ def _open(source: str | os.PathLike[str] | bytes) -> BinaryIO | nullcontext[Bina
 
 
 def _decode(image: Image.Image, draft: int | None, max_pixels: int) -> Image.Image:
-    pixels = image.width * image.height
-    if pixels > max_pixels:
-        raise BadImage(f"{image.width} x {image.height} is more than {max_pixels:,} pixels")
+    _refuse_large(image, max_pixels)
     if draft is not None:
         image.draft("RGB", (draft, draft))
     image.load()
@@ -101,6 +119,11 @@ def _decode(image: Image.Image, draft: int | None, max_pixels: int) -> Image.Ima
     turn = _UPRIGHT.get(_orientation(image))
     upright = image if turn is None else image.transpose(turn)
     return _to_rgb(upright)
+
+
+def _refuse_large(image: Image.Image, max_pixels: int) -> None:
+    if image.width * image.height > max_pixels:
+        raise BadImage(f"{image.width} x {image.height} is more than {max_pixels:,} pixels")
 
 
 def _orientation(image: Image.Image) -> int:

@@ -27,6 +27,7 @@ from protoclip_cli.training.specs import (
     BatchSpec,
     CheckpointsSpec,
     EpisodesSpec,
+    ImageCacheSpec,
     PrototypesSpec,
     TowerSpec,
 )
@@ -68,6 +69,8 @@ class TrainRecipe(Spec):
     """All chance of the run comes from it."""
     pairs: AnyPairs
     """The image-text pairs to learn from."""
+    image_cache: ImageCacheSpec | None = None
+    """Decode the images of `pairs` once, before training, and read them small from then on."""
     validation: ValidationSpec | None = None
     """Unseen pairs to watch."""
     views: ViewsSpec = Field(default={}, validate_default=True)

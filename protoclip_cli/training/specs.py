@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -76,6 +77,15 @@ class BatchSpec(Spec):
     """Parts a step is encoded in, to save memory. Gradients are those of the whole batch."""
     workers: int | Literal["auto"] = "auto"
     """Loader processes of each training process."""
+
+
+class ImageCacheSpec(Spec):
+    """Where images are kept decoded and small, for runs that read them many times."""
+
+    folder: Path | None = None
+    """Where, on a disk that is fast and large: three bytes a pixel. Null: below ~/.cache/protoclip."""
+    size: int | None = Field(None, ge=8)
+    """The shorter side of an image there, in pixels. Null: the least that `views.image` need not enlarge."""
 
 
 class TowerSpec(Spec):

@@ -8,12 +8,16 @@ from typing import Any
 import torch
 
 from protoclip_cli.compute.processes import available_cores, world
+from protoclip_cli.core.errors import RecipeError
 from protoclip_cli.core.reporter import Reporter
 from protoclip_cli.core.types import Modality
+from protoclip_cli.data.cache_folder import cache_folder
 from protoclip_cli.data.loader import PairReader
 from protoclip_cli.data.pairs import PairSource
+from protoclip_cli.data.pixel_making import open_pixels
 from protoclip_cli.data.tokens import TokenTable
 from protoclip_cli.data.views import IMAGE_VIEWS
+from protoclip_cli.data.views.base import ImageView
 from protoclip_cli.models.towers import Towers
 from protoclip_cli.prototypes.board_files import BoardFiles
 from protoclip_cli.recipe.teacher import BankSpec
@@ -26,6 +30,7 @@ from protoclip_cli.training.feed import Feed, Looking
 from protoclip_cli.training.guidance import TeacherRows
 from protoclip_cli.training.learner import Learner
 from protoclip_cli.training.phases import has_prototypes, phase_of
+from protoclip_cli.training.specs import ImageCacheSpec
 from protoclip_cli.workflows.extract_teacher import extract_teacher
 
 _GB = 10**9
@@ -38,10 +43,14 @@ def build_feed(
     tokens: TokenTable,
     towers: Towers,
     device: torch.device,
+    reporter: Reporter,
 ) -> Feed:
     """What reads the batches of the run."""
     objectives, schedule = recipe.typed_objectives, {side: recipe.tower(side) for side in Modality}
-    spec = recipe.prototypes
+    spec, workers = recipe.prototypes, loader_workers(recipe, source, device)
+    view = recipe.views.image.build(towers.preprocess)
+    if recipe.image_cache is not None:
+        source = _cached(recipe.image_cache, source, view, workers, reporter)
     looking = Looking(
         frozenset(prototypes_to_make(recipe, plan)),
         clean=spec is not None and spec.look == "clean",
@@ -52,15 +61,36 @@ def build_feed(
         plan,
         lambda episode: phase_of(episode, objectives, schedule),
         looking,
-        build_reader(recipe, source, tokens, towers),
-        workers=loader_workers(recipe, source, device),
+        build_reader(recipe, source, tokens, towers, view),
+        workers=workers,
         pin=device.type == "cuda",
     )
 
 
-def build_reader(recipe: TrainRecipe, source: PairSource, tokens: TokenTable, towers: Towers) -> PairReader:
+def _cached(
+    spec: ImageCacheSpec, source: PairSource, view: ImageView, workers: int, reporter: Reporter
+) -> PairSource:
+    """The source with its images in a cache."""
+    if source.in_memory:
+        raise RecipeError("image_cache is given, and these pairs are in memory", hint="remove image_cache")
+    size = spec.size or view.draft
+    if size is None:
+        raise RecipeError("this image view takes images of any size", hint="set image_cache.size")
+    if view.draft is not None and size < view.draft:
+        reporter.warn(
+            f"image_cache.size {size}: crops are enlarged, which {view.draft} or more would spare them"
+        )
+    folder = cache_folder(spec.folder, "pixels")
+    cached = open_pixels(source, folder, size, workers=workers, reporter=reporter)
+    for note, rows in cached.notes.items():
+        reporter.warn(f"image cache: {rows} rows: {note}")
+    return cached
+
+
+def build_reader(
+    recipe: TrainRecipe, source: PairSource, tokens: TokenTable, towers: Towers, view: ImageView
+) -> PairReader:
     """What reads the pairs of a batch."""
-    view = recipe.views.image.build(towers.preprocess)
     clean = IMAGE_VIEWS.spec("eval")(kind="eval").build(towers.preprocess)
     # A compiled tower would be compiled anew for every length.
     short = towers.short_texts and not recipe.compute.compile

@@ -138,7 +138,7 @@ def _train(
         towers={side: recipe.tower(side) for side in Modality},
         optimizer_spec=recipe.optimizer,
         schedule=recipe.schedule,
-        feed=build_feed(recipe, plan, source, tokens, towers, accelerator.device),
+        feed=build_feed(recipe, plan, source, tokens, towers, accelerator.device, reporter),
         clusterer=build_clusterer(recipe, plan, learner, saver.boards, accelerator),
         guidance=guidance,
         device=accelerator.device,

@@ -193,6 +193,12 @@ def test_image_and_caption_of_every_row_belong_together(made):
         assert np.array_equal(np.asarray(source.image(row)), np.asarray(image(number)))
 
 
+def test_size_of_every_image(spec):
+    source = spec.open()
+    for row in range(4):
+        assert source.size(row) == source.image(row).size
+
+
 def test_codes_of_images(spec):
     codes = spec.open().image_codes()
     assert codes.dtype == np.int32
@@ -276,6 +282,9 @@ def test_a_file_that_is_no_image_is_named(made):
     source = made("a", [0, -1, 2]).open()
     with pytest.raises(BadImage) as caught:
         source.image(1)
+    assert str(caught.value).startswith(source.place(1))
+    with pytest.raises(BadImage) as caught:
+        source.size(1)
     assert str(caught.value).startswith(source.place(1))
     assert source.image(2).size == image(2).size
 

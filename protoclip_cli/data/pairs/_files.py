@@ -13,7 +13,7 @@ from PIL.Image import Image
 from protoclip_cli.core.errors import DataError
 from protoclip_cli.data.captions import Captions, codes_of
 from protoclip_cli.data.fingerprints import fingerprint
-from protoclip_cli.data.images import read_image
+from protoclip_cli.data.images import read_image, read_size
 from protoclip_cli.data.pairs.base import PairSource
 from protoclip_cli.data.remote import RemoteFiles, is_url, join
 
@@ -56,9 +56,14 @@ class FilePairs(PairSource):
 
     def image(self, row: int, draft: int | None = None) -> Image:
         place = self.place(row)
-        if self._remote is not None and is_url(place):
-            return read_image(self._remote.fetch(place), draft, self._max_pixels, place)
-        return read_image(place, draft, self._max_pixels)
+        return read_image(self._file(place), draft, self._max_pixels, place)
+
+    def size(self, row: int) -> tuple[int, int]:
+        place = self.place(row)
+        return read_size(self._file(place), self._max_pixels, place)
+
+    def _file(self, place: str) -> str | Path:
+        return self._remote.fetch(place) if self._remote is not None and is_url(place) else place
 
     def place(self, row: int) -> str:
         return join(self._root, self._paths[int(row)].as_py())

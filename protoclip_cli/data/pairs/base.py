@@ -46,6 +46,14 @@ class PairSource(ABC):
             BadImage: it cannot be read or is not acceptable.
         """
 
+    def size(self, row: int) -> tuple[int, int]:
+        """Width and height of an image before it is turned upright. Sources of files read the header alone.
+
+        Raises:
+            BadImage: it cannot be read or is not acceptable.
+        """
+        return self.image(row).size
+
     @abstractmethod
     def place(self, row: int) -> str:
         """Where the image of a row is, for messages."""

@@ -15,7 +15,7 @@ from pydantic import Field
 from protoclip_cli.core.errors import BadImage, DataError, MissingExtra
 from protoclip_cli.data.captions import Captions
 from protoclip_cli.data.fingerprints import fingerprint
-from protoclip_cli.data.images import MAX_PIXELS, read_image
+from protoclip_cli.data.images import MAX_PIXELS, read_image, read_size
 from protoclip_cli.data.pairs.base import PairSource, PairSpec
 
 
@@ -44,11 +44,17 @@ class DatasetPairs(PairSource):
         return len(self._images)
 
     def image(self, row: int, draft: int | None = None) -> Image:
+        return read_image(self._file(row), draft, self._max_pixels, self.place(row))
+
+    def size(self, row: int) -> tuple[int, int]:
+        return read_size(self._file(row), self._max_pixels, self.place(row))
+
+    def _file(self, row: int) -> str | bytes:
         cell = self._images[int(row)].column(0)[0].as_py() or {}
-        source = cell.get("bytes") or cell.get("path")
+        source: str | bytes | None = cell.get("bytes") or cell.get("path")
         if source is None:
             raise BadImage(f"{self.place(row)}: no image")
-        return read_image(source, draft, self._max_pixels, self.place(row))
+        return source
 
     def place(self, row: int) -> str:
         return f"{self._name} row {int(row)}"

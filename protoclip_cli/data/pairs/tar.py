@@ -22,7 +22,7 @@ from protoclip_cli.data.cache_folder import cache_folder
 from protoclip_cli.data.captions import Captions
 from protoclip_cli.data.fingerprints import fingerprint
 from protoclip_cli.data.handles import Handles
-from protoclip_cli.data.images import MAX_PIXELS, read_image
+from protoclip_cli.data.images import MAX_PIXELS, read_image, read_size
 from protoclip_cli.data.pairs._files import existing_file
 from protoclip_cli.data.pairs.base import PairSource, PairSpec
 from protoclip_cli.data.tar_shards import Shard, open_shard
@@ -62,13 +62,18 @@ class TarPairs(PairSource):
         return len(self._names)
 
     def image(self, row: int, draft: int | None = None) -> Image:
+        return read_image(self._content(row), draft, self._max_pixels, self.place(row))
+
+    def size(self, row: int) -> tuple[int, int]:
+        return read_size(self._content(row), self._max_pixels, self.place(row))
+
+    def _content(self, row: int) -> bytes:
         row = int(row)
         path, start, size = self._paths[self._shard[row]], int(self._offset[row]), int(self._size[row])
         try:
-            content = self._handles.read(path, start, size)
+            return self._handles.read(path, start, size)
         except BadImage as error:
             raise BadImage(f"{self.place(row)}: {error}") from None
-        return read_image(content, draft, self._max_pixels, self.place(row))
 
     def place(self, row: int) -> str:
         return f"{self._paths[self._shard[row]]}/{self._names[int(row)].as_py()}"

@@ -20,7 +20,7 @@ from pydantic import Field
 from protoclip_cli.core.errors import DataError
 from protoclip_cli.data.captions import Captions, is_blank
 from protoclip_cli.data.fingerprints import fingerprint
-from protoclip_cli.data.images import MAX_PIXELS, read_image
+from protoclip_cli.data.images import MAX_PIXELS, read_image, read_size
 from protoclip_cli.data.pairs._files import existing_file, existing_folder
 from protoclip_cli.data.pairs.base import PairSource, PairSpec
 from protoclip_cli.data.pickles import read_pickle
@@ -81,6 +81,9 @@ class ZipPairs(PairSource):
 
     def image(self, row: int, draft: int | None = None) -> Image:
         return read_image(self._members.read(int(row)), draft, self._max_pixels, self.place(row))
+
+    def size(self, row: int) -> tuple[int, int]:
+        return read_size(self._members.read(int(row)), self._max_pixels, self.place(row))
 
     def place(self, row: int) -> str:
         return self._members.place(int(row))
