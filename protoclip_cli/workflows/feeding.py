@@ -15,6 +15,7 @@ from protoclip_cli.data.cache_folder import cache_folder
 from protoclip_cli.data.loader import PairReader
 from protoclip_cli.data.pairs import PairSource
 from protoclip_cli.data.pixel_making import open_pixels
+from protoclip_cli.data.slow_reads import WatchedReads, tell_slow_reads
 from protoclip_cli.data.tokens import TokenTable
 from protoclip_cli.data.views import IMAGE_VIEWS
 from protoclip_cli.data.views.base import ImageView
@@ -49,8 +50,11 @@ def build_feed(
     objectives, schedule = recipe.typed_objectives, {side: recipe.tower(side) for side in Modality}
     spec, workers = recipe.prototypes, loader_workers(recipe, source, device)
     view = recipe.views.image.build(towers.preprocess)
+    source = WatchedReads(source, workers)
     if recipe.image_cache is not None:
-        source = _cached(recipe.image_cache, source, view, workers, reporter)
+        with tell_slow_reads(source, reporter.warn):
+            cached = _cached(recipe.image_cache, source, view, workers, reporter)
+        source = WatchedReads(cached, workers)
     looking = Looking(
         frozenset(prototypes_to_make(recipe, plan)),
         clean=spec is not None and spec.look == "clean",

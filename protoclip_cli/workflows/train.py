@@ -16,6 +16,7 @@ from protoclip_cli.compute.processes import is_main, rank, wait_for_all, world
 from protoclip_cli.core.errors import ProtoclipError
 from protoclip_cli.core.reporter import Reporter, Silent
 from protoclip_cli.core.types import Modality
+from protoclip_cli.data.slow_reads import tell_slow_reads
 from protoclip_cli.evaluation.score import Score
 from protoclip_cli.optimization.groups import group_parameters
 from protoclip_cli.recipe.train import TrainRecipe
@@ -84,15 +85,18 @@ def train(
     """
     folder = RunFolder(run or Path("runs") / safe_name(recipe.name))
     accelerator = start(recipe.compute, recipe.trackers, folder.path)
+    everyone = reporter or Silent()
     reporter = reporter if reporter is not None and is_main() else Silent()
     check_processes(recipe, world())
     checkpoint = begin(folder, recipe, resume=resume, allow_change=allow_recipe_change, note=reporter.warn)
     reporter = RankLog(folder.path / "logs" / f"rank_{rank()}.log", reporter)
+    # What only one process knows and all wait for, that one must say itself.
+    alarm = RankLog(reporter.path, everyone).warn
     try:
         if resume and folder.read_status().get("state") == "finished":
             reporter.note(f"{folder.path} is finished; nothing to do")
         else:
-            _train(recipe, folder, checkpoint, accelerator, reporter, argv or command_line())
+            _train(recipe, folder, checkpoint, accelerator, reporter, alarm, argv or command_line())
     except BaseException as error:
         RankLog(reporter.path, Silent()).warn(f"ended by {type(error).__name__}: {error}")
         _write_end(folder, error)
@@ -107,6 +111,7 @@ def _train(
     checkpoint: Checkpoint | None,
     accelerator: Any,
     reporter: Reporter,
+    alarm: Callable[[str], None],
     argv: Sequence[str],
 ) -> None:
     """Build everything, go to where the run was, and train on."""
@@ -130,7 +135,8 @@ def _train(
     bad_images.read, bad_images.bad = progress.images_read, progress.images_bad
     contrastive = tuple(name for name, spec in recipe.objectives.items() if spec.kind == "info_nce")
     guidance = Guidance(bank=open_bank(recipe, source, folder, accelerator.device, reporter))
-    Loop(
+    feed = build_feed(recipe, plan, source, tokens, towers, accelerator.device, reporter)
+    loop = Loop(
         plan=plan,
         learner=_made_fast(recipe, learner),
         stepper=stepper,
@@ -138,7 +144,7 @@ def _train(
         towers={side: recipe.tower(side) for side in Modality},
         optimizer_spec=recipe.optimizer,
         schedule=recipe.schedule,
-        feed=build_feed(recipe, plan, source, tokens, towers, accelerator.device, reporter),
+        feed=feed,
         clusterer=build_clusterer(recipe, plan, learner, saver.boards, accelerator),
         guidance=guidance,
         device=accelerator.device,
@@ -150,7 +156,9 @@ def _train(
         progress=progress,
         track=_tracking(recipe, accelerator),
         after_episode=AfterEpisode(recipe, folder, learner, accelerator.device, reporter),
-    ).run()
+    )
+    with tell_slow_reads(feed.reader.source, alarm):
+        loop.run()
     accelerator.end_training()
 
 
