@@ -12,7 +12,7 @@ from protoclip_cli.compute.sync_norm import synchronise_norms
 from protoclip_cli.core.errors import DataError, RecipeError
 from protoclip_cli.core.reporter import Reporter
 from protoclip_cli.core.types import Modality
-from protoclip_cli.data.pairs import PairSource
+from protoclip_cli.data.pairs import PairSource, PairSpec
 from protoclip_cli.data.tokens import TokenTable, tokenize
 from protoclip_cli.models.dual_encoder import DualEncoder
 from protoclip_cli.models.towers import Towers
@@ -102,9 +102,9 @@ def image_parameters(model: DualEncoder) -> frozenset[str]:
     )
 
 
-def open_pairs(spec: object, reporter: Reporter, what: str) -> PairSource:
+def open_pairs(spec: PairSpec, reporter: Reporter, what: str) -> PairSource:
     """Open a source and tell what was odd about it."""
-    source: PairSource = spec.open()  # type: ignore[attr-defined]
+    source = spec.open_slowly(lambda done, total: reporter.progress(f"opening {what}", done, total))
     if not len(source):
         raise DataError(f"{what} has no rows")
     if is_main():

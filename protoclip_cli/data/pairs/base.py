@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 import numpy as np
@@ -79,3 +79,11 @@ class PairSpec(Spec, ABC):
         Raises:
             DataError: it is missing, empty or not in the form it should have.
         """
+
+    def open_slowly(self, progress: Callable[[int, int], None]) -> PairSource:  # noqa: ARG002
+        """Open the source, and tell how much of it is opened, where that takes long.
+
+        Args:
+            progress: is given how many parts are done, and how many there are.
+        """
+        return self.open()

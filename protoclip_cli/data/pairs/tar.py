@@ -6,7 +6,7 @@ Rows are read by their offset, in any order, without unpacking.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from glob import glob, has_magic
 from pathlib import Path
 from typing import Literal
@@ -94,6 +94,9 @@ class TarPairsSpec(PairSpec):
     """Images of more pixels than this, width times height, are refused before they are decoded."""
 
     def open(self) -> TarPairs:
+        return self.open_slowly(lambda done, total: None)  # noqa: ARG005
+
+    def open_slowly(self, progress: Callable[[int, int], None]) -> TarPairs:
         cache = cache_folder(self.cache, "shards")
         paths = shard_paths(self.path.expanduser())
         shards: list[Shard] = []
@@ -103,6 +106,7 @@ class TarPairsSpec(PairSpec):
                 break
             shards.append(open_shard(existing_file(path, _EXAMPLE), self.caption_key, cache))
             rows += len(shards[-1].table)
+            progress(len(shards), len(paths))
         notes = {name: sum(shard.notes[name] for shard in shards) for name in shards[0].notes}
         if not rows:
             hint = "a pair is for example 0001.jpg and 0001.txt" + (", 0001.json" if self.caption_key else "")

@@ -209,3 +209,12 @@ def test_several_shards_are_written_out(tmp_path):
         with pytest.raises(DataError, match=match) as caught:
             names(bad)
         assert "*.tar" in caught.value.hint
+
+
+def test_how_many_shards_are_opened_is_told(tmp_path):
+    for name in "abc":
+        shard(tmp_path / f"{name}.tar", {"a.png": png(), "a.txt": b"one"})
+    spec, told = PAIRS.spec("tar")(path=tmp_path / "*.tar", cache=tmp_path / "cache"), []
+    source = spec.open_slowly(lambda *numbers: told.append(numbers))
+    assert told == [(1, 3), (2, 3), (3, 3)]
+    assert source.fingerprint == spec.open().fingerprint
