@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL.Image import Image
+
+Metric = Literal["top1", "mean_per_class", "roc_auc", "map11", "map"]
+"""How a benchmark with classes is judged."""
 
 
 class Images(Protocol):
@@ -39,7 +42,9 @@ class Labelled:
     rows: NDArray[np.int64]
     """(n,), which images."""
     labels: NDArray[np.int64]
-    """(n,), the class of each."""
+    """(n,), the class of each. Of an image with several, the first; -1 if it has none."""
+    targets: NDArray[np.int8] | None = None
+    """(n, C), where an image may have several classes: 1 has it, 0 has it not, -1 has it, but hard to see."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +69,19 @@ class Benchmark:
     """Name of the split the scores are for."""
     classes: tuple[str, ...] = ()
     """Class names as they are put into prompts."""
+    synonyms: tuple[tuple[str, ...], ...] = ()
+    """All names of each class, the one in `classes` first. Empty: there is only that one."""
     templates: tuple[str, ...] = ()
     """Prompts with one `{}` each."""
+    prompts: tuple[tuple[str, ...], ...] = ()
+    """Whole prompts of each class, instead of names in templates. Empty: there are none."""
+    metric: Metric = "top1"
+    """How it is judged, if it has classes."""
     test: Labelled | None = None
     train: Labelled | None = None
     """For probes that fit something."""
+    val: Labelled | None = None
+    """The data set's own validation split, for probes that choose something."""
     pairs: Paired | None = None
     whole: Labelled | None = None
     """All rows, where the split is our own and not the data set's: what fits nothing is scored on these."""

@@ -8,14 +8,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
 from pydantic import model_validator
 
 from protoclip_cli.core.errors import DataError
-from protoclip_cli.data.benchmarks.base import Benchmark, Paired
+from protoclip_cli.data.benchmarks.base import Benchmark
+from protoclip_cli.data.benchmarks.readers._paired import merged
 from protoclip_cli.data.benchmarks.readers.base import ReaderSpec
 from protoclip_cli.data.pairs import PAIRS
-from protoclip_cli.data.pairs.base import PairSource, PairSpec
+from protoclip_cli.data.pairs.base import PairSpec
 
 
 class TableSpec(ReaderSpec):
@@ -49,23 +49,8 @@ class TableSpec(ReaderSpec):
         source = self._source.open()
         if not len(source):
             raise DataError(f"benchmark {self.label} has no pairs")
-        return Benchmark(name=self.label, split="all", pairs=_merged(source))
+        return Benchmark(name=self.label, split="all", pairs=merged(source))
 
     @property
     def _source(self) -> PairSpec:
         return self.pairs or PAIRS.spec("csv").model_validate({"kind": "csv", "path": self.path})
-
-
-def _merged(source: PairSource) -> Paired:
-    """The pairs of a source, with rows of one image merged."""
-    positions: dict[str, int] = {}
-    rows: list[int] = []
-    owner = np.empty(len(source.captions), np.int64)
-    for row in range(len(source)):
-        position = positions.setdefault(source.place(row), len(rows))
-        if position == len(rows):
-            rows.append(row)
-        captions = source.captions.of(row)
-        owner[captions.start : captions.stop] = position
-    texts = source.captions.slice(0, len(source.captions))
-    return Paired(source, np.array(rows, np.int64), texts, owner)
