@@ -22,7 +22,7 @@ MAX_BYTES = 1 << 28
 """Larger files in archives or elsewhere are refused, before they are read."""
 
 # Nothing that starts another program (EPS), has pages (PDF) or is hardly ever tested.
-_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
+_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
 
 _ORIENTATION = 0x0112
 _UPRIGHT = {

@@ -15,7 +15,7 @@ from PIL.Image import Image
 from protoclip_cli.data.fingerprints import fingerprint
 from protoclip_cli.data.images import read_image
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"})
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm"})
 
 
 class FolderImages:

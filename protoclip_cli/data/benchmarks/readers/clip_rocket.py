@@ -91,7 +91,7 @@ class ClipRocketSpec(ReaderSpec):
                 )
             case "filelist" if "test" in entry:
                 return FileArraysSpec(
-                    **common, test=entry["test"], train=_some(entry.get("train")), string_order=True
+                    **common, test=entry["test"], train=entry.get("train"), string_order=True
                 )
             case "special" if self.dataset in _SPECIAL:
                 return TorchvisionSpec(**common, dataset=_SPECIAL[self.dataset])

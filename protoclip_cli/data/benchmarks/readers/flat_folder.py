@@ -74,7 +74,7 @@ class FlatFolderSpec(ClassifiedSpec):
         rows, labels = all_rows([place_of[name] for name in classes])
         checked(labels, len(keys), str(file))
         images = FolderImages(root / self.images, files)
-        return self.benchmark(Found(keys, "val", Labelled(images, rows, labels)))
+        return self.benchmark(Found(keys, "val", Labelled(images, rows, labels), ordered=True))
 
     def _file(self) -> Path | None:
         places = (self.path.expanduser() / name for name in self.labels)

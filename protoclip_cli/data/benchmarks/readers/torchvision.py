@@ -92,7 +92,7 @@ class TorchvisionSpec(ClassifiedSpec):
             arguments["download"] = True
         try:
             with _one_at_a_time(root, self._downloads):
-                return getattr(datasets, self.dataset)(root, **arguments)
+                return _sorted(getattr(datasets, self.dataset)(root, **arguments))
         except ImportError as error:
             raise MissingExtra(
                 f"{self.dataset} needs {error.name}", hint=f"pip install {error.name}"
@@ -195,6 +195,14 @@ class DatasetImages:
     def place(self, row: int) -> str:
         """Where the image of a row is, for messages."""
         return f"{self._what}, row {row}"
+
+
+def _sorted(dataset: Any) -> Any:
+    """The object; SUN397's comes in the order of the disk, which differs between machines."""
+    if type(dataset).__name__ == "SUN397":
+        pairs = sorted(zip(dataset._image_files, dataset._labels, strict=True))
+        dataset._image_files, dataset._labels = map(list, zip(*pairs, strict=True)) if pairs else ([], [])
+    return dataset
 
 
 @contextmanager
