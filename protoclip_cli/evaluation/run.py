@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
-from protoclip_cli.core.errors import DataError
+from protoclip_cli.core.errors import DataError, MissingExtra
 from protoclip_cli.data.benchmarks import BenchmarkRef, label
 from protoclip_cli.data.benchmarks.base import Benchmark
 from protoclip_cli.evaluation.embedder import Embedder
@@ -73,7 +73,7 @@ class _Opened:
         self._labels.add(name)
         try:
             benchmark = self._open(ref)
-        except DataError as error:
+        except (DataError, MissingExtra) as error:
             self._note(f"{name} is left out: {_sentence(error)}")
             return None
         for message in benchmark.notes:
@@ -81,5 +81,5 @@ class _Opened:
         return benchmark
 
 
-def _sentence(error: DataError) -> str:
+def _sentence(error: DataError | MissingExtra) -> str:
     return f"{error} ({error.hint})" if error.hint else str(error)

@@ -1,14 +1,17 @@
-"""What every benchmark that protoclip ships keeps."""
+"""What every benchmark that protoclip ships with its data keeps, and what every reader does."""
+
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from protoclip_cli.data.benchmarks import READERS, names, open_benchmark
+from protoclip_cli.core.errors import DataError
+from protoclip_cli.data.benchmarks import READERS, listing, open_benchmark
 from protoclip_cli.data.benchmarks.shipped import shipped
 from protoclip_cli.evaluation.probes import PROBES
 
 
-@pytest.fixture(params=names())
+@pytest.fixture(params=[listed.name for listed in listing() if listed.state == "carried"])
 def name(request):
     return request.param
 
@@ -73,6 +76,47 @@ def test_its_first_number_is_one_that_a_probe_measures(name, benchmark):
     assert probe.refuses(benchmark) is None
     assert name in probe.default_benchmarks
     assert metric in {"top1", "mean_recall", "ami"}
+
+
+NEEDED = {
+    "clip_rocket": {"catalog": "x/dataset_catalog.json", "dataset": "x"},
+    "coco_captions": {"path": "x/annotations/captions_val2017.json"},
+    "digits": {},
+    "elevater": {"path": "x", "dataset": "x"},
+    "folder": {"path": "x"},
+    "glyphs": {"by": "caption"},
+    "jsonl": {"path": "x", "test": "dev.jsonl"},
+    "karpathy": {"path": "x", "annotations": ["x.json"]},
+    "table": {"path": "x.tsv"},
+    "torchvision": {"path": "x", "dataset": "CIFAR10"},
+}
+"""Settings that a reader cannot do without; of the others only the path."""
+
+
+@pytest.fixture(params=READERS.kinds())
+def reader(request, tmp_path):
+    settings = NEEDED.get(request.param, {"path": "x"})
+    return READERS.spec(request.param)(**settings).below(tmp_path)
+
+
+def test_a_reader_without_its_data_says_where_it_looked_and_what_to_do(reader, tmp_path, monkeypatch):
+    monkeypatch.delenv("PROTOCLIP_DOWNLOAD", raising=False)
+    if reader.kind in {"digits", "glyphs"}:
+        assert (reader.missing(), reader.layout) == ((), "")
+        return
+    missing = reader.missing()
+    assert missing
+    assert all(tmp_path in path.parents for path in missing)
+    assert str(tmp_path) in reader.layout
+    with pytest.raises(DataError, match=str(tmp_path)) as error:
+        reader.open()
+    assert error.value.hint
+
+
+def test_a_reader_reads_back_and_keeps_paths_that_are_whole(reader):
+    assert type(reader).model_validate(reader.model_dump(mode="json")) == reader
+    assert reader.below(Path("/elsewhere")) == reader
+    assert reader.label
 
 
 def test_every_setting_of_a_reader_is_described():

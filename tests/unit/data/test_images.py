@@ -8,7 +8,7 @@ from PIL import Image
 from protoclip_cli.core.errors import BadImage
 from protoclip_cli.data.images import read_image
 
-FORMATS = ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF"]
+FORMATS = ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM"]
 
 
 def noise(width=64, height=48, bands=3):
@@ -69,7 +69,7 @@ def test_a_path_with_a_nul_is_one_bad_image():
         read_image("a\0b.png")
 
 
-@pytest.mark.parametrize("kind", ["EPS", "PDF", "PPM", "ICO"])
+@pytest.mark.parametrize("kind", ["EPS", "PDF", "TGA", "ICO"])
 def test_other_formats_are_refused(kind):
     with pytest.raises(BadImage, match="none of JPEG, PNG"):
         read_image(encoded(noise(), kind))

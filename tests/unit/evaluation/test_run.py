@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from protoclip_cli.core.errors import DataError, ProtoclipError
+from protoclip_cli.core.errors import DataError, MissingExtra, ProtoclipError
 from protoclip_cli.data.benchmarks.readers.folder import FolderSpec
 from protoclip_cli.evaluation.embedder import CachedEmbedder
 from protoclip_cli.evaluation.probes.clustering import ClusteringSpec
@@ -24,6 +24,8 @@ class Shelf:
         self.opened.append(name)
         if name == "glyphs_upper":
             raise DataError("it is not there", hint="put it there")
+        if name == "glyphs_script":
+            raise MissingExtra("h5py is not found", hint="pip install h5py")
         if name == "glyphs_names":
             return replace(self.benchmark, name=name, test=None, notes=("2 files are ignored",))
         return replace(self.benchmark, name=name)
@@ -45,6 +47,13 @@ def test_order_is_that_of_probes_and_their_benchmarks(benchmark, embedder):
     assert seen == [("clustering", "digits"), ("clustering", "glyphs_lower"), ("retrieval", "glyphs_names")]
     assert {(score.episode, score.step) for score in scores} == {(3, 70)}
     assert notes == ["glyphs_names: 2 files are ignored"]
+
+
+def test_a_missing_package_is_told_and_the_rest_goes_on(benchmark, embedder):
+    probe = ZeroShotSpec(benchmarks=["glyphs_script", "digits"])
+    scores, notes = run([probe], Shelf(benchmark), embedder)
+    assert {score.benchmark for score in scores} == {"digits"}
+    assert notes == ["glyphs_script is left out: h5py is not found (pip install h5py)"]
 
 
 def test_what_is_missing_or_impossible_is_told_and_the_rest_goes_on(benchmark, embedder):

@@ -46,6 +46,16 @@ class FolderSpec(ReaderSpec):
         """See `ReaderSpec`."""
         return self.name or self.path.expanduser().resolve().name
 
+    def missing(self) -> tuple[Path, ...]:
+        """See `ReaderSpec`."""
+        root = self.path.expanduser()
+        return () if root.is_dir() else (root,)
+
+    @property
+    def layout(self) -> str:
+        """See `ReaderSpec`."""
+        return _where(self.path.expanduser())
+
     def open(self) -> Benchmark:
         """See `ReaderSpec`."""
         root = self.path.expanduser()

@@ -39,13 +39,22 @@ class TableSpec(ReaderSpec):
         path = self.path or getattr(self._source, "path", None)
         return self.name or (self._source.kind if path is None else Path(path).stem)
 
+    def missing(self) -> tuple[Path, ...]:
+        """See `ReaderSpec`. A source that is not a table finds out when it is opened."""
+        if self.path is None or self.path.expanduser().is_file():
+            return ()
+        return (self.path.expanduser(),)
+
+    @property
+    def layout(self) -> str:
+        """See `ReaderSpec`."""
+        place = self.path or getattr(self.pairs, "path", "a table")
+        return f"write {place} with the columns filepath and title; paths start from its own folder"
+
     def open(self) -> Benchmark:
         """See `ReaderSpec`."""
-        if self.path is not None and not self.path.expanduser().is_file():
-            raise DataError(
-                f"there is no table {self.path}",
-                hint="write one with the columns filepath and title; paths start from its own folder",
-            )
+        if self.missing():
+            raise DataError(f"there is no table {self.path}", hint=self.layout)
         source = self._source.open()
         if not len(source):
             raise DataError(f"benchmark {self.label} has no pairs")

@@ -61,6 +61,8 @@ class TorchvisionSpec(ClassifiedSpec):
 
     def open(self) -> Benchmark:
         """See `ReaderSpec`."""
+        if absent := self.missing():
+            raise DataError(f"there is no {absent[0]}", hint=self.layout)
         opened = {ours: self._dataset(theirs) for ours, theirs in self._set.splits.items()}
         keys = self._keys(opened["test" if "test" in opened else "whole"])
         parts: dict[str, Any] = {

@@ -1,4 +1,5 @@
 import json
+import sys
 
 import pytest
 
@@ -96,6 +97,7 @@ def test_clip_benchmark_is_read_without_importing_it(tmp_path, monkeypatch):
     templates.write_text('{"gtsrb": ["a {c} sign."]}')
     (package / "datasets" / "cupl_prompts.json").write_text('{"gtsrb": {"stop": ["red."], "go": ["green."]}}')
     monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "clip_benchmark", raising=False)
     assert read_names("clip_benchmark:gtsrb") == (("stop",), ("go",))
     assert read_templates("clip_benchmark:gtsrb") == ("a {} sign.",)
     assert read_templates("clip_benchmark:gtsrb@cupl") == {"stop": ("red.",), "go": ("green.",)}
