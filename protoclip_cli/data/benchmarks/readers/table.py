@@ -48,7 +48,7 @@ class TableSpec(ReaderSpec):
     @property
     def layout(self) -> str:
         """See `ReaderSpec`."""
-        place = self.path or getattr(self.pairs, "path", "a table")
+        place = self.path or "a table"
         return f"write {place} with the columns filepath and title; paths start from its own folder"
 
     def open(self) -> Benchmark:

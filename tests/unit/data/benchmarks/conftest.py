@@ -1,4 +1,4 @@
-"""Tiny data sets: images of 8 x 8 pixels, each of a shade of its own, so that a row can be told from others."""
+"""Tiny data sets: images of 8 x 8 pixels, each of a shade of its own, so that rows can be told apart."""
 
 import pytest
 from PIL import Image
@@ -6,7 +6,7 @@ from PIL import Image
 
 @pytest.fixture
 def draw():
-    """`draw(root, "a/1.jpg", ...)` writes an image to every path; the shade counts up from 1 over all calls."""
+    """`draw(root, "a/1.jpg", ...)` writes an image to every path; shades count up from 1 over all calls."""
     shade = 0
 
     def drawn(root, *files):

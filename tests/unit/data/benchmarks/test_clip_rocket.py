@@ -74,7 +74,7 @@ def test_what_cannot_be_read_is_said(catalog, dataset, message):
 
 def test_a_template_without_a_place_for_the_name(catalog):
     (catalog.parent / "templates.json").write_text('{"faces": ["a face."]}')
-    with pytest.raises(DataError, match="must have one {}"):
+    with pytest.raises(DataError, match=r"must have one {}"):
         opened(catalog, "faces").open()
 
 

@@ -30,6 +30,6 @@ def test_all_captions_of_all_images(tmp_path, draw):
 
 def test_what_is_missing_is_said(tmp_path):
     reader = CocoCaptionsSpec(path="c/annotations/captions_val2017.json").below(tmp_path)
-    with pytest.raises(DataError, match="captions_val2017.json") as error:
+    with pytest.raises(DataError, match=r"captions_val2017.json") as error:
         reader.open()
     assert f"{tmp_path}/c/val2017/" in error.value.hint

@@ -135,7 +135,7 @@ def test_a_member_that_is_cut_off_is_told_when_it_is_read(pets):
 
 def test_a_missing_folder_says_what_to_put_where(tmp_path):
     missing = ElevaterSpec(path="elevater", dataset="dtd").below(tmp_path)
-    with pytest.raises(DataError, match="no .*dtd_<date>") as error:
+    with pytest.raises(DataError, match=r"no .*dtd_<date>") as error:
         missing.open()
     assert "labels.txt, train.txt, val.txt, test.txt" in error.value.hint
     assert f"{tmp_path}/elevater/classification/dtd_<date>/" in error.value.hint

@@ -59,6 +59,6 @@ def test_a_pickle_is_not_run(counts):
 
 
 def test_a_missing_file_says_what_to_put_where(tmp_path):
-    with pytest.raises(DataError, match="no file .*val_images.npy") as error:
+    with pytest.raises(DataError, match=r"no file .*val_images.npy") as error:
         FileArraysSpec(path=tmp_path).open()
     assert "val_images.npy and val_labels.npy" in error.value.hint

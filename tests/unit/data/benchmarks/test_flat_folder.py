@@ -49,6 +49,6 @@ def test_what_is_wrong_is_said(val, text, message):
 
 
 def test_a_missing_file_of_labels_says_what_to_put_where(val):
-    with pytest.raises(DataError, match="no .*val.txt") as error:
+    with pytest.raises(DataError, match=r"no .*val.txt") as error:
         FlatFolderSpec(path=val).open()
     assert f"into {val}/, as one of val.txt" in error.value.hint

@@ -48,6 +48,6 @@ def test_what_is_wrong_is_said(memes, text, message):
 
 
 def test_a_missing_file(tmp_path):
-    with pytest.raises(DataError, match="no file .*dev.jsonl") as error:
+    with pytest.raises(DataError, match=r"no file .*dev.jsonl") as error:
         reader(tmp_path).open()
     assert f"into {tmp_path}/" in error.value.hint

@@ -104,7 +104,7 @@ def test_clip_benchmark_is_read_without_importing_it(tmp_path, monkeypatch):
 
 
 def test_without_clip_benchmark_the_line_to_type_is_said(monkeypatch):
-    monkeypatch.setattr(sources, "find_spec", lambda name: None)
+    monkeypatch.setattr(sources, "find_spec", lambda _: None)
     with pytest.raises(MissingExtra, match="clip-benchmark is not installed") as error:
         read_names("clip_benchmark:gtsrb")
     assert error.value.hint == "pip install 'protoclip[clip-benchmark]'"

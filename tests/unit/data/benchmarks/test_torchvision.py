@@ -21,7 +21,7 @@ def _any_checksum(monkeypatch):
     from torchvision.datasets import cifar, fer2013, flowers102, stl10, svhn
 
     for module in (cifar, fer2013, flowers102, stl10, svhn):
-        monkeypatch.setattr(module, "check_integrity", lambda path, md5=None: True, raising=True)
+        monkeypatch.setattr(module, "check_integrity", lambda *_, **__: True, raising=True)
 
 
 def shades(count, *shape):
@@ -31,7 +31,7 @@ def shades(count, *shape):
     )
 
 
-def cifar10(root, draw):
+def cifar10(root, _draw):
     folder = root / "cifar-10-batches-py"
     folder.mkdir()
     for name in (*(f"data_batch_{n}" for n in range(1, 6)), "test_batch"):
@@ -41,7 +41,7 @@ def cifar10(root, draw):
     return [1, 0], ["cat", "dog"], {"train": 10}
 
 
-def cifar100(root, draw):
+def cifar100(root, _draw):
     folder = root / "cifar-100-python"
     folder.mkdir()
     for name in ("train", "test"):
@@ -50,28 +50,25 @@ def cifar100(root, draw):
     return [0, 1], ["aquarium fish", "apple"], {"train": 2}
 
 
-def mnist(root, draw):
+def mnist(root, _draw):
     folder = root / "MNIST" / "raw"
     folder.mkdir(parents=True)
     images = bytes([0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 8, 0, 0, 0, 8]) + shades(2, 8, 8).tobytes()
     for part in ("train", "t10k"):
         (folder / f"{part}-images-idx3-ubyte").write_bytes(images)
         (folder / f"{part}-labels-idx1-ubyte").write_bytes(bytes([0, 0, 8, 1, 0, 0, 0, 2, 7, 3]))
-    return (
-        [7, 3],
-        [f"{n} {word}" for n, word in enumerate("zero one two three four five six seven eight nine".split())],
-        {"train": 2},
-    )
+    words = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
+    return [7, 3], [f"{number} {word}" for number, word in enumerate(words)], {"train": 2}
 
 
-def svhn(root, draw):
+def svhn(root, _draw):
     pixels = shades(3, 32, 32, 3).transpose(1, 2, 3, 0)
     for part in ("train", "test"):
         scipy.io.savemat(root / f"{part}_32x32.mat", {"X": pixels, "y": np.array([[10], [1], [2]])})
     return [0, 1, 2], None, {"train": 3}
 
 
-def stl10(root, draw):
+def stl10(root, _draw):
     folder = root / "stl10_binary"
     folder.mkdir()
     for part in ("train", "test"):
@@ -200,7 +197,7 @@ def clevr(root, draw):
     return [2, 0, 1], None, {"train": 3}
 
 
-def fer2013(root, draw):
+def fer2013(root, _draw):
     folder = root / "fer2013"
     folder.mkdir()
     rows = [(3, 1, "Training"), (6, 2, "PublicTest"), (0, 3, "PrivateTest")]
@@ -307,7 +304,7 @@ def test_a_list_of_another_length_is_refused(tmp_path, draw):
 def test_torchvisions_own_words_are_passed_on(tmp_path, monkeypatch):
     from torchvision.datasets import cifar
 
-    monkeypatch.setattr(cifar, "check_integrity", lambda path, md5=None: False)
+    monkeypatch.setattr(cifar, "check_integrity", lambda *_, **__: False)
     (tmp_path / "cifar-10-batches-py").mkdir()
     with pytest.raises(DataError, match="not found or corrupted") as error:
         TorchvisionSpec(path=tmp_path, dataset="CIFAR10").open()
@@ -317,7 +314,7 @@ def test_torchvisions_own_words_are_passed_on(tmp_path, monkeypatch):
 def test_download_is_only_asked_for_when_it_is_wanted(tmp_path, monkeypatch):
     asked = []
 
-    def made(root, **arguments):
+    def made(_root, **arguments):
         asked.append(arguments)
         raise RuntimeError("no network")
 
@@ -339,7 +336,7 @@ def test_download_is_only_asked_for_when_it_is_wanted(tmp_path, monkeypatch):
 
 def test_pcam_reads_hdf5(tmp_path, monkeypatch):
     class File(dict):
-        def __init__(self, path, mode="r"):
+        def __init__(self, path, *_):
             rows = shades(3, 8, 8, 3)
             super().__init__(
                 {"x": rows} if "_x.h5" in str(path) else {"y": np.array([1, 0, 1]).reshape(3, 1, 1, 1)}

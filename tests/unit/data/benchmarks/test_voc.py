@@ -34,13 +34,13 @@ def test_names_of_the_classes(voc):
 
 def test_lists_of_other_images_are_refused(voc):
     (voc / "VOC2007/ImageSets/Main/cow_test.txt").write_text("000001 1\n000003 1\n")
-    with pytest.raises(DataError, match="cow_test.txt is not a list of the images"):
+    with pytest.raises(DataError, match=r"cow_test.txt is not a list of the images"):
         VocSpec(path=voc).open()
 
 
 def test_a_missing_class_is_refused(voc):
     (voc / "VOC2007/ImageSets/Main/cow_test.txt").unlink()
-    with pytest.raises(DataError, match="no file .*cow_test.txt"):
+    with pytest.raises(DataError, match=r"no file .*cow_test.txt"):
         VocSpec(path=voc).open()
 
 
