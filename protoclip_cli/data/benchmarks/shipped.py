@@ -19,6 +19,8 @@ from protoclip_cli.data.benchmarks.readers import READERS
 from protoclip_cli.data.benchmarks.readers.base import ReaderSpec
 
 _FOLDER = Path(__file__).parent
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""The one in C takes a seventh of the time."""
 
 
 class ShippedSpec(Spec):
@@ -74,7 +76,7 @@ def names() -> list[str]:
 def shipped(name: str) -> ShippedSpec:
     """The file of a shipped benchmark."""
     text = _paths()[name].read_text("utf-8")
-    return ShippedSpec.model_validate(yaml.safe_load(text))
+    return ShippedSpec.model_validate(yaml.load(text, _Loader))
 
 
 def keys_in_clip_benchmark(name: str) -> dict[str, str]:
@@ -112,7 +114,7 @@ def open_shipped(name: str, root: Path | None = None) -> Benchmark:
             f"the data of {name} has {len(benchmark.classes)} classes instead of {spec.number_of_classes}",
             hint="a class folder may be missing or be one too many: " + reader.layout,
         )
-    if reader.kind == spec.reader.kind and spec.hash is not None:
+    if spec.hash is not None and reader == spec.reader.below(data_root(root)):
         found = content_hash(benchmark, spec.sizes)
         if found != spec.hash:
             raise DataError(
