@@ -154,7 +154,11 @@ def _tuple(names: str | Sequence[str]) -> tuple[str, ...]:
 
 
 def _differences(keys: Sequence[str], listed: Names) -> str:
-    """The first places where the two lists are unlike each other."""
+    """The first places where the two lists differ. Of numbers, the first that are not there."""
+    if _all_numbers(keys):
+        there = {int(key) for key in keys}
+        absent = [number for number in range(min(there), min(there) + len(listed)) if number not in there]
+        return "there is no " + ", ".join(map(str, absent[:3])) if absent else f"the last is {keys[-1]}"
     pairs = zip_longest(keys, (names[0] for names in listed))
     unlike = [
         (key, name) for key, name in pairs if key is None or name is None or _letters(key) != _letters(name)

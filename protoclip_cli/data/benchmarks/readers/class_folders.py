@@ -8,6 +8,7 @@ folders are called, and a class without a folder, or a folder without a name, is
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from pydantic import Field
 
 from protoclip_cli.core.errors import DataError
 from protoclip_cli.data.benchmarks.base import Benchmark, Labelled
-from protoclip_cli.data.benchmarks.folder_images import FolderImages, Scan, in_order, scan
+from protoclip_cli.data.benchmarks.folder_images import FolderImages, Scan, in_order, is_hidden, scan
 from protoclip_cli.data.benchmarks.readers._classified import ClassifiedSpec, Found
 
 
@@ -45,7 +46,7 @@ class ClassFoldersSpec(ClassifiedSpec):
     def missing(self) -> tuple[Path, ...]:
         """See `ReaderSpec`."""
         places = [self._root / folder for folder in self.test]
-        return () if any(place.is_dir() for place in places) else (places[0],)
+        return () if any(_has_folders(place) for place in places) else (places[0],)
 
     @property
     def layout(self) -> str:
@@ -81,7 +82,7 @@ class ClassFoldersSpec(ClassifiedSpec):
 
     def _scan(self, folders: Sequence[str]) -> _Part | None:
         places = (self._root / folder for folder in folders)
-        place = next((place for place in places if place.is_dir()), None)
+        place = next((place for place in places if _has_folders(place)), None)
         return None if place is None else _Part(place, scan(place))
 
     def _thinned(self, train: Labelled) -> Labelled:
@@ -118,6 +119,14 @@ class _Part:
             yield f"{self.found.ignored:,} files or folders in {self.place} are no images in class folders"
         if others := sorted(self.found.files.keys() - set(keys)):
             yield f"{len(others)} classes of {self.place} are left out: none is scored, such as {others[0]}"
+
+
+def _has_folders(place: Path) -> bool:
+    """Whether a folder holds folders. One with images alone is of another layout."""
+    if not place.is_dir():
+        return False
+    with os.scandir(place) as entries:
+        return any(entry.is_dir() and not is_hidden(entry.name) for entry in entries)
 
 
 def read_pairs(path: Path) -> dict[str, str]:

@@ -63,6 +63,8 @@ def test_two_classes_of_one_name_keep_their_places():
     [
         (["a", "b"], ["a", "b", "c"], "2 classes for 3 names: nothing / c"),
         (["a", "x", "c"], ["a", "b"], r"3 classes for 2 names: x / b, c / nothing"),
+        (["0", "1", "3"], ["a", "b", "c", "d"], "3 classes for 4 names: there is no 2"),
+        (["0", "1", "2"], ["a", "b"], "3 classes for 2 names: the last is 2"),
         (["cat", "dgo"], ["cat", "dog"], "not in the list of names: dgo"),
         (["cat", "dog"], {"cat": "cat"}, "without a name: dog"),
         (["0", "2"], ["a", "b"], "not 0 to 1 or 1 to 2: 1 is odd"),

@@ -247,3 +247,16 @@ def test_a_changed_file_is_refused(toy):
 def test_a_metric_that_nobody_measures_is_refused(toy):
     with pytest.raises(ValueError, match="is not `probe/metric`"):
         open_benchmark("toy", toy(metric="zero_shot/accuracy"))
+
+
+def test_a_flat_val_of_imagenet_is_read_by_the_reader_that_can(tmp_path, draw):
+    draw(tmp_path, "imagenet/val/ILSVRC2012_val_00000001.JPEG")
+    (tmp_path / "imagenet/val.txt").write_text("ILSVRC2012_val_00000001.JPEG 3\n")
+    with pytest.raises(DataError, match="imagenet has 1 test instead of 50,000 test"):
+        open_benchmark("imagenet", tmp_path)
+
+
+def test_class_folders_of_imagenet_are_read_too(tmp_path, draw):
+    draw(tmp_path, *(f"imagenet/test/{wnid}/1.JPEG" for wnid in wordnet_ids()[:3]))
+    with pytest.raises(DataError, match="imagenet has 3 test instead of 50,000 test"):
+        open_benchmark("imagenet", tmp_path)
