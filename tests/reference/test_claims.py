@@ -23,6 +23,12 @@ CLAIMED = [
     "paramgroups_openclip*",
     "paramgroups_itra_plain*",
     "eval_retrieval*",
+    "eval_sts*",
+    "eval_ir*",
+    "eval_triplet*",
+    "eval_wordsim*",
+    "eval_vqa*",
+    "eval_submit*",
 ]
 LATER = ["eval_*", "itra_*", "rocket_*", "openclip_*", "dist2_*", "dist3_*", "paramgroups_*"]
 """Families whose implementation comes later; those above win."""
