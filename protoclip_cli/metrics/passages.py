@@ -1,4 +1,4 @@
-"""Passage retrieval: the best passages of every query, found in pieces of the corpus, and what they are worth.
+"""Passage retrieval: the best passages of every query, found chunk by chunk, and what they are worth.
 
 A corpus of nine million passages does not fit into memory, so it comes in chunks and only the best of all
 chunks so far are kept. Of equal scores the passage that comes first in the corpus wins, whatever the chunks.

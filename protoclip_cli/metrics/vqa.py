@@ -24,7 +24,7 @@ that's there'd there'd've there're there's they'd they'd've they'll they're they
 weren't what'll what're what's what've when's where'd where's where've who'd who'd've who'll who's who've
 why'll why're why's won't would've wouldn't wouldn't've y'all y'all'll y'all'd've you'd you'd've you'll you're
 you've
-""".split()
+""".split()  # noqa: SIM905 (a list of them would fill a page)
 """Those whose letters alone are no other word: `ill`, `its`, `shell` or `well` stay what they are."""
 
 
@@ -46,8 +46,8 @@ def normal_answer(answer: str) -> str:
     """An answer as it is compared: lower case, without articles and punctuation, numbers as digits.
 
     A mark that has a space beside it anywhere in the answer is dropped everywhere, and others become spaces,
-    so that `left-hand` are two words. If digits hold a comma, all marks are dropped. A full stop stays where a
-    digit follows.
+    so that `left-hand` are two words. If digits hold a comma, all marks are dropped. A full stop stays where
+    a digit follows.
 
     The original leaves answers as they are where all ten agree; here every answer is treated alike.
 

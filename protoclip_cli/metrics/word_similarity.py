@@ -13,8 +13,8 @@ from protoclip_cli.metrics.ranking import Floats
 from protoclip_cli.metrics.similarity import similarities
 
 Averaging = Literal["ensemble", "mean_cosine", "pooled"]
-"""`ensemble`: a word is the mean direction of its sentences. `mean_cosine`: a pair is as alike as its sentences
-are on average. `pooled`: every sentence of a pair counts as a pair, which is ITRA's way."""
+"""`ensemble`: a word is the mean direction of its sentences. `mean_cosine`: a pair is as alike as its
+sentences are on average. `pooled`: every sentence of a pair counts as a pair, which is ITRA's way."""
 
 
 def word_cosines(left: Floats, right: Floats, averaging: Averaging) -> NDArray[np.float64]:
@@ -32,7 +32,8 @@ def word_cosines(left: Floats, right: Floats, averaging: Averaging) -> NDArray[n
         ProtoclipError: a feature is not finite.
 
     >>> pair = np.array([[[1.0, 0.0], [0.0, 1.0]]])
-    >>> word_cosines(pair, pair[:, ::-1], "ensemble").round(3), word_cosines(pair, pair[:, ::-1], "mean_cosine")
+    >>> other = pair[:, ::-1]
+    >>> word_cosines(pair, other, "ensemble").round(3), word_cosines(pair, other, "mean_cosine")
     (array([1.]), array([0.]))
     """
     if averaging == "ensemble":
