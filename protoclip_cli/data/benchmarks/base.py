@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL.Image import Image
+
+if TYPE_CHECKING:
+    from protoclip_cli.data.benchmarks.text_tasks import TextTask
 
 Metric = Literal["top1", "mean_per_class", "roc_auc", "map11", "map"]
 """How a benchmark with classes is judged."""
@@ -85,6 +88,8 @@ class Benchmark:
     pairs: Paired | None = None
     whole: Labelled | None = None
     """All rows, where the split is our own and not the data set's: what fits nothing is scored on these."""
+    texts: TextTask | None = None
+    """What is more than images by class: sentences, passages, words, questions."""
     notes: tuple[str, ...] = ()
     """What was odd about the data, such as files that were ignored, for the user to see."""
 

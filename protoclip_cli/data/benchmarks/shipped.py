@@ -160,6 +160,8 @@ def sizes(benchmark: Benchmark) -> dict[str, int]:
     counts = {name: len(part.rows) for name, part in parts.items() if part is not None}
     if benchmark.pairs is not None:
         counts |= {"images": len(benchmark.pairs.rows), "texts": len(benchmark.pairs.texts)}
+    if benchmark.texts is not None:
+        counts |= benchmark.texts.sizes()
     return counts
 
 
@@ -194,7 +196,7 @@ def _sized(benchmark: Benchmark, spec: ShippedSpec) -> Benchmark:
         f"{count:,} rows of {part} instead of {spec.sizes[part]:,} are left out, so nothing is fitted on them"
         for part, count in wrong.items()
     ]
-    if not {"test", "whole", "images"} & spec.sizes.keys():
+    if benchmark.texts is None and not {"test", "whole", "images"} & spec.sizes.keys():
         notes.append(f"{_words(found)}: nobody has published how many there should be")
     return replace(
         benchmark,
