@@ -110,6 +110,30 @@ class CachedEmbedder:
             self._texts[key] = checked(self._embedder.texts(key), "texts")
         return self._texts[key]
 
+    @property
+    def forgetful(self) -> Embedder:
+        """The model behind, which remembers nothing, for texts that are too many to keep."""
+        return self._embedder
+
+
+def embed_once(embedder: Embedder, *sides: Sequence[str]) -> list[NDArray[np.float32]]:
+    """Features of texts that are too many to remember; each different one is embedded once.
+
+    Args:
+        embedder: the model. If it remembers, it does not remember these.
+        sides: lists of texts.
+
+    Returns:
+        For each side (n, D), float32, any length.
+
+    Raises:
+        ProtoclipError: one is not finite.
+    """
+    position = {text: number for number, text in enumerate(dict.fromkeys(t for side in sides for t in side))}
+    model = embedder.forgetful if isinstance(embedder, CachedEmbedder) else embedder
+    features = checked(model.texts(list(position)), "texts")
+    return [features[[position[text] for text in side]] for side in sides]
+
 
 class _Seen:
     """The features of some rows of a source."""

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from protoclip_cli.core.errors import DataError
-from protoclip_cli.data.benchmarks import READERS, listing, open_benchmark
+from protoclip_cli.data.benchmarks import READERS, listing, names, open_benchmark
 from protoclip_cli.data.benchmarks.shipped import shipped
 from protoclip_cli.evaluation.probes import PROBES
 
@@ -14,6 +14,25 @@ from protoclip_cli.evaluation.probes import PROBES
 @pytest.fixture(params=[listed.name for listed in listing() if listed.state == "carried"])
 def name(request):
     return request.param
+
+
+TEXTS = {"passage_retrieval", "sts", "triplets", "visual_entailment", "vqa", "word_similarity"}
+"""Probes of texts, whose benchmarks nobody ships."""
+
+
+@pytest.mark.parametrize("name", [name for name in names() if shipped(name).metric.split("/")[0] in TEXTS])
+def test_a_benchmark_of_texts_says_what_to_put_where(name, tmp_path):
+    spec = shipped(name)
+    reader = spec.reader.below(tmp_path)
+    assert reader.missing()
+    with pytest.raises(DataError) as error:
+        open_benchmark(name, tmp_path)
+    assert "there is no" in str(error.value)
+    assert str(tmp_path) in error.value.hint
+    assert reader.layout == error.value.hint
+    kind, _, metric = spec.metric.partition("/")
+    assert name in PROBES.spec(kind)().default_benchmarks
+    assert metric in {"spearman", "mrr@10", "accuracy", "top1"}
 
 
 @pytest.fixture

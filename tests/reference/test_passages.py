@@ -1,7 +1,8 @@
 """Passage retrieval against sentence-transformers, and against `ir-measures`, which speaks for trec_eval.
 
 Known differences: sentence-transformers headlines the better of cosine and dot at MAP@100, we MRR@10 of the
-cosine. trec_eval divides average precision by all relevant passages; we, as sentence-transformers, by at most k.
+cosine. trec_eval divides average precision by all relevant passages; we, as sentence-transformers, by at
+most k.
 """
 
 import numpy as np
