@@ -45,25 +45,37 @@ class BestPassages:
 
         Args:
             passages: (c, D), any length.
-            first: the row of the first of them in the corpus, below 2**32.
+            first: the row of the first of them in the corpus, below 2**32 and above all rows seen.
 
         Raises:
             ProtoclipError: a feature is not finite.
         """
         directions = unit(passages, "passages")
         candidates = directions if self._measure == "cosine" else np.asarray(passages, np.float64)
-        # A score and its row in one integer: greater is a higher score or, of equal ones, an earlier row.
-        rows = _LOW - (first + np.arange(len(passages), dtype=np.int64))
         step = max(1, _BLOCK // max(1, len(passages)))
         kept = []
         for start in range(0, len(self._queries), step):
-            part = slice(start, start + step)
-            keys = self._scores(self._queries[part], candidates).astype(np.int64)
-            keys <<= 32
-            keys |= rows
-            both = np.concatenate([self._best[part], _highest(keys, self._keep)], axis=1)
-            kept.append(_highest(both, self._keep))
+            best = self._best[start : start + step]
+            keys = self._promising(self._scores(self._queries[start : start + step], candidates), best, first)
+            kept.append(_highest(np.concatenate([best, keys], axis=1), self._keep))
         self._best = np.concatenate(kept)
+
+    def _promising(self, scores: NDArray[np.int32], best: NDArray[np.int64], first: int) -> NDArray[np.int64]:
+        """Keys of the passages that may be among the best, and keys lower than any where there are fewer.
+
+        A score and its row are one integer: greater is a higher score or, of equal ones, an earlier row. Rows
+        only rise, so a passage must have a higher score than the worst of the best to take its place.
+        """
+        if best.shape[1] < self._keep:
+            last = _LOW - (first + np.arange(scores.shape[1], dtype=np.int64))
+            return (scores.astype(np.int64) << 32) | last
+        better = scores > (best.min(axis=1) >> 32)[:, None]
+        query, column = np.nonzero(better)
+        counts = better.sum(axis=1)
+        place = np.arange(len(query)) - np.repeat(np.cumsum(counts) - counts, counts)
+        keys = np.full((len(best), int(counts.max())), np.iinfo(np.int64).min)
+        keys[query, place] = (scores[query, column].astype(np.int64) << 32) | (_LOW - (first + column))
+        return keys
 
     def rows(self) -> NDArray[np.int64]:
         """The rows of the best passages, the best first: (q, at most `keep`)."""
@@ -72,9 +84,10 @@ class BestPassages:
     def _scores(self, queries: NDArray[np.float64], passages: NDArray[np.float64]) -> NDArray[np.int32]:
         if self._measure == "cosine":
             return cosines(queries, passages)
-        bits = (queries @ passages.T).astype(np.float32).view(np.int32)
+        bits = ((queries @ passages.T).astype(np.float32) + np.float32(0)).view(np.int32)  # no -0.0
         # IEEE floats are ordered like integers, but for the negative ones, which run backwards.
-        return np.where(bits < 0, np.invert(bits) ^ np.int32(-(2**31)), bits)
+        bits ^= (bits >> 31) & np.int32(2**31 - 1)
+        return bits
 
 
 def _highest(keys: NDArray[np.int64], keep: int) -> NDArray[np.int64]:

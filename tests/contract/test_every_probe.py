@@ -77,7 +77,12 @@ def benchmark(probe, seen):
             one, Listed(two), tuple(np.arange(200)[:, None]), np.ones(200, np.int64)
         ),
         "vqa": Questions(
-            images, rows, (("yes.", "no."),) * 200, (("yes", "no"),) * 200, (("no",) * 10,) * 200, ("other",) * 200
+            images,
+            rows,
+            (("yes.", "no."),) * 200,
+            (("yes", "no"),) * 200,
+            (("no",) * 10,) * 200,
+            ("other",) * 200,
         ),
         "visual_entailment": VisualEntailment(halves, halves, images, rows, two, rows % 3),
     }

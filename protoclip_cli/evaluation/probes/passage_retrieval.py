@@ -37,7 +37,7 @@ class PassageRetrievalSpec(ProbeSpec):
     """
 
     kind: Literal["passage_retrieval"] = "passage_retrieval"
-    chunk: int = Field(100_000, gt=0)
+    chunk: int = Field(20_000, gt=0)
     """Passages embedded at a time. No number depends on it."""
 
     default_benchmarks = ("msmarco",)

@@ -49,7 +49,8 @@ def test_lines_that_are_none_are_counted(root):
     assert benchmark.notes == (
         "1 relevant passages are not in collection.tsv, so queries for them miss",
         "1 line of queries.dev.small.tsv is left out: the query is empty (line 2)",
-        "1 line of queries.dev.small.tsv is left out: it is not a query's number, a tab and its text (line 3)",
+        "1 line of queries.dev.small.tsv is left out: "
+        "it is not a query's number, a tab and its text (line 3)",
         "2 lines of qrels.dev.tsv are left out: it is not `query 0 passage 1` (lines 2, 3)",
         "1 line of collection.tsv is left out: it is not a passage's number, a tab and its text (line 11)",
         "1 line of collection.tsv is left out: the passage is empty (line 12)",
@@ -60,7 +61,7 @@ def test_lines_that_are_none_are_counted(root):
 
 def test_nothing_judged(root):
     (root / "qrels.dev.tsv").write_text("1000 0 3 1\n")
-    with pytest.raises(DataError, match="no query of .* has a relevant passage in qrels"):
+    with pytest.raises(DataError, match=r"no query of .* has a relevant passage in qrels"):
         PassagesSpec(path=root).open()
 
 

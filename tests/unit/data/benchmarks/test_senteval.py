@@ -74,7 +74,7 @@ def test_lines_that_are_no_pairs_are_counted(root):
 
 def test_files_that_do_not_go_line_by_line_are_refused(root):
     write(root / "STS" / "STS13-en-test" / "STS.gs.FNWN.txt", "1\n2\n")
-    with pytest.raises(DataError, match="4 lines and STS.gs.FNWN.txt has 2"):
+    with pytest.raises(DataError, match=r"4 lines and STS\.gs\.FNWN\.txt has 2"):
         SentEvalSpec(path=root, task="STS13").open()
 
 

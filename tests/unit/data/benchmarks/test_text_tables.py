@@ -72,9 +72,7 @@ def test_word_pairs(tmp_path):
     path.write_text("gem;jewel;3.94\ncord;smile;0.02\nword1;word2;score\nlonely\n;a;1\n")
     benchmark = WordPairsSpec(path=path).open()
     assert (benchmark.texts.first, benchmark.texts.gold.tolist()) == (("gem", "cord"), [3.94, 0.02])
-    assert benchmark.notes == (
-        "3 lines of rg65.csv are left out: it is not word;word;score (lines 3, 4, 5)",
-    )
+    assert benchmark.notes == ("3 lines of rg65.csv are left out: it is not word;word;score (lines 3, 4, 5)",)
 
 
 @pytest.mark.parametrize("reader", [SentencePairsSpec, TripletsSpec, WordPairsSpec])

@@ -45,14 +45,22 @@ def test_questions_and_their_images(vqa):
 
 
 def test_what_cannot_be_judged_is_counted(vqa):
-    broken = ["{", "[]", {"question_id": 2}, candidate(3, answers=()), {**candidate(3), "candidates": [{"a": 1}]}]
+    broken = [
+        "{",
+        "[]",
+        {"question_id": 2},
+        candidate(3, answers=()),
+        {**candidate(3), "candidates": [{"a": 1}]},
+    ]
     lines(vqa / "candidates.jsonl", [candidate(1), *broken, candidate(99)])
     assert VqaSpec(path=vqa).open().notes == (
         "2 of 3 questions have no candidates and are not judged",
         "2 lines of candidates.jsonl are left out: it is not a JSON object (lines 2, 3)",
         "1 line of candidates.jsonl is left out: it has no `question_id` or no `image` (line 4)",
-        "2 lines of candidates.jsonl are left out: its `candidates` are not a list of {answer, text} (lines 5, 6)",
-        "1 line of candidates.jsonl is left out: its question is not in v2_mscoco_val2014_annotations.json (line 7)",
+        "2 lines of candidates.jsonl are left out: "
+        "its `candidates` are not a list of {answer, text} (lines 5, 6)",
+        "1 line of candidates.jsonl is left out: "
+        "its question is not in v2_mscoco_val2014_annotations.json (line 7)",
     )
 
 
@@ -115,11 +123,16 @@ def test_hypotheses_and_their_images(snli):
 
 
 def test_hypotheses_nobody_agreed_on_are_counted(snli):
-    lines(snli / "snli_ve_train.jsonl", [hypothesis("-"), "x", hypothesis("neutral", sentence1=3), hypothesis("neutral")])
+    lines(
+        snli / "snli_ve_train.jsonl",
+        [hypothesis("-"), "x", hypothesis("neutral", sentence1=3), hypothesis("neutral")],
+    )
     assert SnliVeSpec(path=snli).open().notes == (
-        "1 line of snli_ve_train.jsonl is left out: its people did not agree on one of the three labels (line 1)",
+        "1 line of snli_ve_train.jsonl is left out: "
+        "its people did not agree on one of the three labels (line 1)",
         "1 line of snli_ve_train.jsonl is left out: it is not a JSON object (line 2)",
-        "1 line of snli_ve_train.jsonl is left out: Flickr30K_ID, sentence1, sentence2 must be texts (line 3)",
+        "1 line of snli_ve_train.jsonl is left out: "
+        "Flickr30K_ID, sentence1, sentence2 must be texts (line 3)",
     )
     lines(snli / "snli_ve_train.jsonl", ["x"])
     with pytest.raises(DataError, match="has no hypotheses"):
@@ -128,5 +141,5 @@ def test_hypotheses_nobody_agreed_on_are_counted(snli):
 
 def test_a_missing_split(snli):
     (snli / "snli_ve_dev.jsonl").unlink()
-    with pytest.raises(DataError, match="no file .*dev"):
+    with pytest.raises(DataError, match=r"no file .*dev"):
         SnliVeSpec(path=snli).open()
