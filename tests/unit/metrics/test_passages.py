@@ -60,3 +60,10 @@ def test_passages_that_are_not_finite():
     best = BestPassages(QUERIES, "dot")
     with pytest.raises(ProtoclipError, match="1 of 70 passages are not finite"):
         best.add(np.where(np.arange(70)[:, None] == 3, np.nan, CORPUS), 0)
+
+
+def test_more_relevant_passages_than_places():
+    relevant, judged = np.ones((1, 2), bool), np.array([5])
+    assert passages.average_precision_at(relevant, judged, 2).tolist() == [1]
+    assert passages.ndcg_at(relevant, judged, 2).tolist() == [1]
+    assert passages.recall_at(relevant, judged, 2).tolist() == [0.4]

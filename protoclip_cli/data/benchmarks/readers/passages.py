@@ -74,12 +74,12 @@ class PassagesSpec(ReaderSpec):
                 hint="; ".join(("the two must be of the same split", *left_out.notes())),
             )
         if unjudged := len(queries) - len(used):
-            notes.append(f"{unjudged:,} queries have no relevant passage and are not used")
+            notes.append(f"queries without a relevant passage, which are not used: {unjudged:,}")
         wanted = {passage for name in used for passage in relevant[name]}
         corpus, rows = scan_passages(corpus_file, wanted, self.corpus_max, left_out)
         if absent := len(wanted - rows.keys()):
             notes.append(
-                f"{absent:,} relevant passages are not in {corpus_file.name}, so queries for them miss"
+                f"relevant passages that are not in {corpus_file.name} and so are missed: {absent:,}"
             )
         found = tuple(
             np.array(sorted(rows[passage] for passage in relevant[name] if passage in rows), np.int64)

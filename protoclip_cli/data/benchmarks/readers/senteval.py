@@ -69,7 +69,8 @@ class SentEvalSpec(ReaderSpec):
         if self.split != "test" and self.task in _SUBSETS:
             raise DataError(f"{self.task} has no {self.split} split", hint="leave `split` out")
         if missing := self.missing():
-            raise DataError(f"there is no file {', '.join(map(str, missing))}", hint=self.layout)
+            more = f", and {len(missing) - 1} more are missing" if len(missing) > 1 else ""
+            raise DataError(f"there is no file {missing[0]}{more}", hint=self.layout)
         left_out = LeftOut()
         parts = {name: list(rows) for name, rows in self._parts(left_out)}
         rows = [row for part in parts.values() for row in part]

@@ -98,7 +98,7 @@ class VqaSpec(ReaderSpec):
             ),
             notes=(
                 *(
-                    [f"{asked:,} of {len(truth):,} questions have no candidates and are not judged"]
+                    [f"questions without candidates, which are not judged: {asked:,} of {len(truth):,}"]
                     if asked
                     else []
                 ),

@@ -25,7 +25,7 @@ def test_queries_without_a_relevant_passage_are_not_used(root):
     assert task.queries == ["first", "second"]
     assert [rows.tolist() for rows in task.relevant] == [[3], [5, 8]]
     assert task.judged.tolist() == [1, 2]
-    assert benchmark.notes == ("1 queries have no relevant passage and are not used",)
+    assert benchmark.notes == ("queries without a relevant passage, which are not used: 1",)
     assert task.sizes() == {"queries": 2, "passages": 10}
 
 
@@ -47,7 +47,7 @@ def test_lines_that_are_none_are_counted(root):
     (root / "qrels.dev.tsv").write_text("7 0 3 1\n7 0 3\n9 0 5 x\n7 0 99 1\n")
     benchmark = PassagesSpec(path=root).open()
     assert benchmark.notes == (
-        "1 relevant passages are not in collection.tsv, so queries for them miss",
+        "relevant passages that are not in collection.tsv and so are missed: 1",
         "1 line of queries.dev.small.tsv is left out: the query is empty (line 2)",
         "1 line of queries.dev.small.tsv is left out: "
         "it is not a query's number, a tab and its text (line 3)",

@@ -54,7 +54,7 @@ def test_what_cannot_be_judged_is_counted(vqa):
     ]
     lines(vqa / "candidates.jsonl", [candidate(1), *broken, candidate(99)])
     assert VqaSpec(path=vqa).open().notes == (
-        "2 of 3 questions have no candidates and are not judged",
+        "questions without candidates, which are not judged: 2 of 3",
         "2 lines of candidates.jsonl are left out: it is not a JSON object (lines 2, 3)",
         "1 line of candidates.jsonl is left out: it has no `question_id` or no `image` (line 4)",
         "2 lines of candidates.jsonl are left out: "
