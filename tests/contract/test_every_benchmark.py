@@ -106,6 +106,7 @@ NEEDED = {
     "glyphs": {"by": "caption"},
     "jsonl": {"path": "x", "test": "dev.jsonl"},
     "karpathy": {"path": "x", "annotations": ["x.json"]},
+    "senteval": {"path": "x", "task": "STS12"},
     "table": {"path": "x.tsv"},
     "torchvision": {"path": "x", "dataset": "CIFAR10"},
 }
