@@ -29,6 +29,19 @@ CLAIMED = [
     "eval_wordsim*",
     "eval_vqa*",
     "eval_submit*",
+    "eval_zeroshot*",
+    "eval_synonyms*",
+    "eval_clipbench*",
+    "eval_rocauc*",
+    "eval_map*",
+    "eval_knn*",
+    "eval_clustering*",
+    "eval_feature_stats*",
+    "eval_linear_probe*",
+    "eval_wiseft*",
+    "eval_robustness*",
+    "eval_fewshot*",
+    "eval_sweep*",
 ]
 LATER = ["eval_*", "itra_*", "rocket_*", "openclip_*", "dist2_*", "dist3_*", "paramgroups_*"]
 """Families whose implementation comes later; those above win."""

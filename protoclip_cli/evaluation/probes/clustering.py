@@ -44,7 +44,7 @@ class ClusteringSpec(ProbeSpec):
         assert benchmark.unfitted is not None
         split, test = benchmark.unfitted
         features = unit(embedder.images(test.images, test.rows), "images")
-        clusters = _cluster(features, len(benchmark.classes), seed, note)
+        clusters = cluster(features, len(benchmark.classes), seed, note)
         agreement = {
             "ami": adjusted_mutual_information(test.labels, clusters),
             "ari": adjusted_rand_index(test.labels, clusters),
@@ -56,7 +56,7 @@ class ClusteringSpec(ProbeSpec):
             )
 
 
-def _cluster(features: NDArray[np.float64], k: int, seed: int, note: Note) -> NDArray[np.int64]:
+def cluster(features: NDArray[np.float64], k: int, seed: int, note: Note) -> NDArray[np.int64]:
     """The cluster of every row, by k-means as the originals run it: 100 iterations, the best of 5 starts."""
     from sklearn.cluster import KMeans
     from sklearn.exceptions import ConvergenceWarning
