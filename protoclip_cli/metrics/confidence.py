@@ -148,23 +148,27 @@ def _of_mean(values: NDArray[np.float64]) -> float:
 
 def of_halves(
     statistic: Callable[[NDArray[np.int64]], float],
+    value: float,
     n: int,
     chance: np.random.Generator,
     *,
+    most: int | None = None,
     low: float = -math.inf,
     high: float = math.inf,
 ) -> Interval | None:
     """The interval of any statistic of n independent rows, from its values on 40 random halves of them.
 
-    A half drawn without replacement has a variance of s^2/(n/2) (1 - 1/2) = s^2/n, that of all rows. Unlike a
-    bootstrap it has no row twice, which statistics of pairs and of ranks would take for agreement.
+    m rows drawn without replacement have a variance of s^2/m (1 - m/n), and all rows one of s^2/n. Unlike a
+    bootstrap this draws no row twice, which statistics of pairs and of ranks would take for agreement.
 
     Politis et al., Subsampling, 1999. https://doi.org/10.1007/978-1-4612-1554-7
 
     Args:
         statistic: of the rows at the given positions, in rising order. NaN: unknown for these.
-        n: how many rows.
+        value: of all rows.
+        n: how many there are.
         chance: draws the halves.
+        most: how many rows are drawn at most, for a statistic that compares all rows with each other.
         low: the smallest value possible.
         high: the largest value possible.
 
@@ -173,15 +177,15 @@ def of_halves(
 
     >>> values = np.arange(100.0)
     >>> chance = np.random.default_rng(0)
-    >>> [round(end) for end in of_halves(lambda rows: float(values[rows].mean()), 100, chance)]
+    >>> [round(end) for end in of_halves(lambda rows: float(values[rows].mean()), 49.5, 100, chance)]
     [43, 56]
     """
     if n < 4:
         return None
-    drawn = np.array([statistic(np.sort(chance.permutation(n)[: n // 2])) for _ in range(_HALVES)])
+    m = min(n // 2, most or n)
+    drawn = np.array([statistic(np.sort(chance.permutation(n)[:m])) for _ in range(_HALVES)])
     drawn = drawn[np.isfinite(drawn)]
     if len(drawn) < _HALVES // 2:
         return None
-    value = statistic(np.arange(n))
-    half = _Z * float(drawn.std(ddof=1))
+    half = _Z * float(drawn.std(ddof=1)) * math.sqrt(m / (n - m))
     return max(low, value - half), min(high, value + half)

@@ -55,7 +55,7 @@ def cosines(queries: NDArray[np.float64], candidates: NDArray[np.float64]) -> ND
     return np.rint(products, out=products).astype(np.int32)
 
 
-def places(scores: NDArray[np.int32], target: NDArray[np.int64]) -> NDArray[np.int64]:
+def places(scores: NDArray[np.int32] | Floats, target: NDArray[np.int64]) -> NDArray[np.int64]:
     """How many candidates come before the right one. Of equal scores the lower column comes first.
 
     Args:

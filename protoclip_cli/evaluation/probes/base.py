@@ -34,6 +34,7 @@ class Finding:
     split: str
     metric: str
     value: float
+    higher_is_better: bool = True
     n: int
     ci95: tuple[float, float] | None = None
     classes: int | None = None
