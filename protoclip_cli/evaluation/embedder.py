@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Literal, Protocol
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from protoclip_cli.core.errors import ProtoclipError
 from protoclip_cli.data.benchmarks.base import Images
+from protoclip_cli.data.views.base import ImageView
+
+
+Features = Literal["embedding", "backbone"]
+"""What the image tower gives, or what it had before its projection into the shared space."""
 
 
 class Embedder(Protocol):
@@ -54,6 +62,34 @@ class Embedder(Protocol):
             ProtoclipError: one is not finite.
         """
 
+    def using(self, features: str) -> Embedder:
+        """The same model with other features.
+
+        Args:
+            features: `embedding`, `backbone` (of images only), or the name of a head.
+
+        Raises:
+            DataError: the model has none of that name.
+        """
+
+    def tunable(self) -> TunableTower:
+        """A copy of the image tower that may be trained.
+
+        Raises:
+            DataError: there is only a table of features, and no tower.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class TunableTower:
+    """An image tower to train, apart from the model it was copied from."""
+
+    module: nn.Module
+    """(b, 3, H, W) uint8 to (b, D), any length."""
+    view: ImageView
+    """Makes images ready for it."""
+    device: torch.device
+
 
 def checked(features: NDArray[np.float32], what: str) -> NDArray[np.float32]:
     """The features, if all are finite.
@@ -91,6 +127,7 @@ class CachedEmbedder:
         self.transform = embedder.transform
         self.precision = embedder.precision
         self._embedder = embedder
+        self._others: dict[str, CachedEmbedder] = {}
         self._sources: dict[str, _Seen] = {}
         self._texts: dict[tuple[str, ...], NDArray[np.float32]] = {}
 
@@ -114,6 +151,16 @@ class CachedEmbedder:
     def forgetful(self) -> Embedder:
         """The model behind, which remembers nothing, for texts that are too many to keep."""
         return self._embedder
+
+    def using(self, features: str) -> Embedder:
+        """The same model with other features, see `Embedder`."""
+        if features not in self._others:
+            self._others[features] = CachedEmbedder(self._embedder.using(features))
+        return self._others[features]
+
+    def tunable(self) -> TunableTower:
+        """A copy of the image tower, see `Embedder`."""
+        return self._embedder.tunable()
 
 
 def embed_once(embedder: Embedder, *sides: Sequence[str]) -> list[NDArray[np.float32]]:

@@ -28,18 +28,21 @@ class Judged:
 
 def class_count(benchmark: Benchmark) -> int:
     """How many classes there are, named or not."""
-    parts = [part for part in (benchmark.test, benchmark.train, benchmark.val, benchmark.whole) if part]
-    counts = [part.labels.max(initial=-1) + 1 if part.targets is None else 0 for part in parts]
-    wide = [part.targets.shape[1] for part in parts if part.targets is not None]
-    return int(max(len(benchmark.classes), *counts, *wide, 0))
+    parts = (benchmark.test, benchmark.train, benchmark.val, benchmark.whole)
+    return max(len(benchmark.classes), *(_classes_of(part) for part in parts if part is not None))
 
 
-def misfit(benchmark: Benchmark) -> str | None:
+def misfit(benchmark: Benchmark, *parts: Labelled) -> str | None:
     """What is wrong with the labels of a benchmark, as the end of a sentence. None: nothing."""
     named = len(benchmark.classes)
-    if named and (found := class_count(benchmark)) != named:
+    found = max(map(_classes_of, parts))
+    if named and (found > named or any(p.targets is not None and p.targets.shape[1] < named for p in parts)):
         return f"has labels of {found} classes, but {named} class names"
     return None
+
+
+def _classes_of(part: Labelled) -> int:
+    return int(part.labels.max(initial=-1)) + 1 if part.targets is None else part.targets.shape[1]
 
 
 def judge(scores: Floats, test: Labelled, metric: Metric, seed: int, *, top5: bool = True) -> Iterator[Judged]:

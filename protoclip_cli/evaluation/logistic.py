@@ -103,6 +103,8 @@ def fit_best(
     seed: int,
     note: Callable[[str], None],
     validation: tuple[NDArray[np.float32], NDArray[np.int64]] | None = None,
+    *,
+    refit: bool = True,
 ) -> tuple[Logistic, float]:
     """Choose the strength on held-out rows, then fit on all rows.
 
@@ -114,7 +116,8 @@ def fit_best(
         labels: (n,), at least two different ones.
         seed: of the rows held out.
         note: is told when a fit stops before it converged.
-        validation: features and labels to choose on, which the last fit is given too. None: a fifth of each class.
+        validation: features and labels to choose on, None: a fifth of each class.
+        refit: give these rows to the last fit too.
 
     Returns:
         What predicts the labels of features, and C.
@@ -126,7 +129,7 @@ def fit_best(
         rows, _ = hold_out(labels, 0.0, seed, _SEARCH_ROWS)
         judge_on = validation
     fit_on = (features[rows], labels[rows])
-    if validation is not None:
+    if validation is not None and refit:
         features, labels = np.concatenate([features, judge_on[0]]), np.concatenate([labels, judge_on[1]])
     c = _search(fit_on, judge_on, note) if len(judge_on[0]) else STRENGTHS[0]
     scaling = Scaling.of(features)

@@ -54,6 +54,8 @@ def fit_best_multi_label(
     seed: int,
     note: Callable[[str], None],
     validation: tuple[NDArray[np.float32], Targets] | None = None,
+    *,
+    refit: bool = True,
 ) -> tuple[MultiLabelLogistic, float]:
     """Choose the strength by mean average precision on held-out rows, then fit on all rows.
 
@@ -62,7 +64,8 @@ def fit_best_multi_label(
         targets: (n, C), see `MultiLabelLogistic`.
         seed: of the rows held out.
         note: is told when fits stop before they converged.
-        validation: rows to choose on, which the last fit is given too. None: a fifth of the others.
+        validation: rows to choose on, None: a fifth of the others.
+        refit: give these rows to the last fit too.
 
     Returns:
         The regressions and C.
@@ -73,7 +76,8 @@ def fit_best_multi_label(
         fit_on, judge_on = (features[rest], targets[rest]), (features[held], targets[held])
     else:
         fit_on, judge_on = (features, targets), validation
-        features, targets = (np.concatenate(pair) for pair in zip(fit_on, judge_on, strict=True))
+        if refit:
+            features, targets = (np.concatenate(pair) for pair in zip(fit_on, judge_on, strict=True))
     best, c = -1.0, STRENGTHS[0]
     for strength in STRENGTHS:
         scores = MultiLabelLogistic(*fit_on, strength).scores(judge_on[0])

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from protoclip_cli.evaluation.decay_search import COUNT
 from protoclip_cli.evaluation.linear_head import HeadTraining
+
+
+Original = Literal["protoclip", "itra"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +25,7 @@ class GradientProbe:
 
 
 _WHOLE = HeadTraining(epochs=100, batch=1024, shuffle=False, schedule="cosine_epochs", start="normal")
-GRADIENT_PROBES: Mapping[str, GradientProbe] = {
+GRADIENT_PROBES: Mapping[Original, GradientProbe] = {
     "protoclip": GradientProbe(_WHOLE, 0.1, 1e-6),
     "itra": GradientProbe(_WHOLE, 0.004, 0.0),
 }
@@ -42,7 +46,7 @@ def elevater(epochs: int) -> HeadTraining:
     return HeadTraining(epochs=epochs, batch=64, shuffle=True, schedule="constant", normalize="batch")
 
 
-STRENGTHS: Mapping[str, tuple[float, ...]] = {"protoclip": (0.316,), "itra": (3.16,)}
+STRENGTHS: Mapping[Original, float] = {"protoclip": 0.316, "itra": 3.16}
 """C of scikit-learn's regression."""
 ITRA_STRENGTHS = {
     "mnist": 0.1,

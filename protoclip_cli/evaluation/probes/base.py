@@ -7,9 +7,10 @@ import json
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import ClassVar
 
+import numpy as np
 from pydantic import Field
 
 from protoclip_cli.core.errors import DataError
@@ -17,6 +18,7 @@ from protoclip_cli.core.spec import Spec
 from protoclip_cli.data.benchmarks import BenchmarkRef
 from protoclip_cli.data.benchmarks.base import Benchmark
 from protoclip_cli.evaluation.embedder import Embedder
+from protoclip_cli.evaluation.judging import misfit
 from protoclip_cli.evaluation.score import Score, Selection
 
 Note = Callable[[str], None]
@@ -53,6 +55,11 @@ class ProbeSpec(Spec, ABC):
 
     default_benchmarks: ClassVar[tuple[str, ...]]
 
+    @property
+    def variant(self) -> str:
+        """What tells these settings from the usual ones, for the names of metrics. Empty: they are the usual."""
+        return ""
+
     @abstractmethod
     def refuses(self, benchmark: Benchmark) -> str | None:
         """Why this probe cannot run on a benchmark, as the end of a sentence. None: it can."""
@@ -78,6 +85,8 @@ class ProbeSpec(Spec, ABC):
             raise DataError(f"{self.kind} cannot run on {benchmark.name}: it {reason}")
         began = time.perf_counter()
         findings = list(self.measure(benchmark, embedder, seed, note))
+        if variant := self.variant:
+            findings = [replace(finding, metric=f"{finding.metric}@{variant}") for finding in findings]
         seconds = round(time.perf_counter() - began, 3)
         return [
             Score(
@@ -101,3 +110,14 @@ def digest(texts: Sequence[str]) -> str:
     False
     """
     return hashlib.sha256(json.dumps(list(texts)).encode()).hexdigest()[:12]
+
+
+def needs_train_split(benchmark: Benchmark) -> str | None:
+    """Why a probe that learns from the train split cannot run, as the end of a sentence. None: it can."""
+    if benchmark.test is None:
+        return "has no labelled images"
+    if benchmark.train is None:
+        return "has no train split"
+    if benchmark.train.targets is None and len(np.unique(benchmark.train.labels)) < 2:
+        return "has one class only in its train split"
+    return misfit(benchmark, benchmark.train, benchmark.test)

@@ -2,26 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
-from protoclip_cli.data.benchmarks.base import Benchmark
-from protoclip_cli.data.benchmarks.prompts import Templates, fill
+from protoclip_cli.data.benchmarks.base import Benchmark, Labelled
+from protoclip_cli.data.benchmarks.prompt_files import read_names, read_prompts, read_templates
+from protoclip_cli.data.benchmarks.prompts import Templates
 from protoclip_cli.evaluation.embedder import Embedder
+from protoclip_cli.evaluation.judging import Judged, class_count, judge, judge_ranks, misfit
 from protoclip_cli.evaluation.probes.base import Finding, Note, ProbeSpec, digest
-from protoclip_cli.metrics import confidence
-from protoclip_cli.metrics.classification import hits_per_class, mean_per_class_recall, zero_shot_classifier
-from protoclip_cli.metrics.ranking import ranks, within
+from protoclip_cli.evaluation.prompting import KnowledgeSpec, Prompts, filled, open_knowledge
+from protoclip_cli.metrics.classification import PromptAverage, class_directions
+from protoclip_cli.metrics.ranking import ranks, unit
+
+_SCALE = 100.0
+"""Of logits, as all originals have it. Only a softmax depends on it."""
+_SHARES = tuple(tenth / 10 for tenth in range(1, 10))
 
 
 class ZeroShotSpec(ProbeSpec):
     """Classify images by prompts, without training."""
 
     kind: Literal["zero_shot"] = "zero_shot"
-    templates: Templates | None = None
-    """Prompts with one `{}` each, instead of those of the benchmark."""
+    templates: Templates | Path | None = None
+    """Prompts with one `{}` each, or a file of them, instead of those of the benchmark."""
+    names: Path | None = None
+    """A file of class names, perhaps of another language, instead of those of the benchmark."""
+    prompts: Path | None = None
+    """A JSON mapping from class name to whole prompts, instead of templates."""
+    synonyms: Literal["first", "all"] = "first"
+    """Which names of a class are put into prompts: the first, as ELEVATER, or all, as clip-rocket."""
+    average: PromptAverage = "normalized"
+    """Whether prompts count alike whatever their length, or `raw` as ITRA averages them."""
+    knowledge: tuple[KnowledgeSpec, ...] = ()
+    """Files that know something about the classes: it is appended to the prompts, as in ELEVATER."""
+    mix_head: str | None = None
+    """A head of both towers whose similarities are mixed with those of the embedding, as in clip-rocket."""
 
     default_benchmarks = (
         "glyphs_lower",
@@ -32,39 +52,85 @@ class ZeroShotSpec(ProbeSpec):
         "digits",
     )
 
+    @property
+    def variant(self) -> str:
+        """See `ProbeSpec`."""
+        return "raw" if self.average == "raw" else ""
+
     def refuses(self, benchmark: Benchmark) -> str | None:
         """See `ProbeSpec`."""
         if benchmark.unfitted is None:
             return "has no labelled images"
-        if not benchmark.classes:
+        if not benchmark.classes and self.names is None:
             return "has no class names"
-        return None if self.templates or benchmark.templates else "has no prompt templates"
+        if self.names is None and (wrong := misfit(benchmark, benchmark.unfitted[1])):
+            return wrong
+        has = self.templates or self.prompts or benchmark.templates
+        return None if has else "has no prompt templates"
 
     def measure(self, benchmark: Benchmark, embedder: Embedder, seed: int, note: Note) -> Iterator[Finding]:  # noqa: ARG002
         """See `ProbeSpec`. Accuracies come with Wilson's interval."""
         assert benchmark.unfitted is not None
         split, test = benchmark.unfitted
-        templates = self.templates or benchmark.templates
-        prompts = [fill(template, name) for name in benchmark.classes for template in templates]
-        texts = embedder.texts(prompts)
-        classifier = zero_shot_classifier(texts.reshape(len(benchmark.classes), len(templates), -1))
+        prompts = self._prompts(benchmark)
+        shares = (None,) if self.mix_head is None else (*_SHARES, None)
+        for share in shares:
+            for judged in self._judged(prompts, share, benchmark, embedder, seed):
+                yield Finding(
+                    split=split,
+                    metric=judged.metric if share is None else f"{judged.metric}@z={share:g}",
+                    value=judged.value,
+                    n=len(test.rows),
+                    ci95=judged.ci95,
+                    classes=int(prompts.class_of[-1]) + 1,
+                    prompts_hash=digest(prompts.texts),
+                )
+
+    def _judged(
+        self, prompts: Prompts, share: float | None, benchmark: Benchmark, embedder: Embedder, seed: int
+    ) -> Iterable[Judged]:
+        """What the embedding scores, or the mixture that has this share of it."""
+        assert benchmark.unfitted is not None
+        _, test = benchmark.unfitted
+        if share is not None:
+            assert self.mix_head is not None
+            own = self._logits(prompts, test, embedder)
+            other = self._logits(prompts, test, embedder.using(self.mix_head))
+            return judge(share * own + (1 - share) * other, test, benchmark.metric, seed)
+        if test.targets is not None or benchmark.metric == "roc_auc":
+            return judge(self._logits(prompts, test, embedder), test, benchmark.metric, seed)
+        # Ranks are found chunk by chunk: the scores of 50,000 images for 1,000 classes need not be in memory.
+        classifier = self._classifier(prompts, embedder)
         found = ranks(embedder.images(test.images, test.rows), classifier, test.labels)
+        return judge_ranks(found, test.labels, len(classifier))
 
-        def finding(metric: str, value: float, interval: confidence.Interval) -> Finding:
-            return Finding(
-                split=split,
-                metric=metric,
-                value=value,
-                n=len(found),
-                ci95=interval,
-                classes=len(benchmark.classes),
-                prompts_hash=digest(prompts),
-            )
+    def _classifier(self, prompts: Prompts, embedder: Embedder) -> NDArray[np.float64]:
+        return class_directions(embedder.texts(prompts.texts), prompts.class_of, self.average)
 
-        for k in (1, 5):
-            if k <= len(benchmark.classes):
-                share = within(found, k)
-                yield finding(f"top{k}", share, confidence.of_proportion(share, len(found)))
-        correct = found == 0
-        interval = confidence.of_class_mean(*hits_per_class(correct, np.asarray(test.labels)))
-        yield finding("mean_per_class", mean_per_class_recall(correct, test.labels), interval)
+    def _logits(self, prompts: Prompts, test: Labelled, embedder: Embedder) -> NDArray[np.float64]:
+        images = unit(embedder.images(test.images, test.rows), "images")
+        logits: NDArray[np.float64] = _SCALE * images @ self._classifier(prompts, embedder).T
+        return logits
+
+    def _prompts(self, benchmark: Benchmark) -> Prompts:
+        """The prompts of all classes.
+
+        Raises:
+            DataError: a file cannot be used.
+        """
+        names = self._names(benchmark)
+        if self.prompts is not None:
+            firsts = tuple(several[0] for several in names)
+            return Prompts.of(read_prompts(self.prompts, benchmark.name, firsts))
+        templates = self.templates or benchmark.templates
+        if isinstance(templates, Path):
+            templates = read_templates(templates, benchmark.name)
+        if self.synonyms == "first":
+            names = [several[:1] for several in names]
+        return filled(names, templates, open_knowledge(self.knowledge))
+
+    def _names(self, benchmark: Benchmark) -> list[tuple[str, ...]]:
+        if self.names is not None:
+            return read_names(self.names, benchmark.name, class_count(benchmark))
+        more = benchmark.synonyms or ((),) * len(benchmark.classes)
+        return [(name, *others) for name, others in zip(benchmark.classes, more, strict=True)]
