@@ -85,6 +85,7 @@ def search_settings(  # noqa: PLR0913
     task: Task,
     *,
     any_epoch: bool,
+    first_weight: Tensor | None = None,
 ) -> tuple[float, float]:
     """The learning rate and weight decay whose head is best on the judged rows.
 
@@ -96,6 +97,7 @@ def search_settings(  # noqa: PLR0913
         training: everything else.
         task: what is told apart.
         any_epoch: a head is as good as after its best epoch. False: as after its last.
+        first_weight: see `train_heads`.
 
     Raises:
         ProtoclipError: every training diverged.
@@ -111,6 +113,7 @@ def search_settings(  # noqa: PLR0913
             [decays[decay] for _, decay in tries],
             training,
             seed=task.seed,
+            first_weight=first_weight,
         )
         for heads in stack:
             now = [_value(heads, judged, task.metric, head) for head in range(len(tries))]
