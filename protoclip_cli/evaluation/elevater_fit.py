@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from protoclip_cli.compute.randomness import generator
-from protoclip_cli.evaluation.few_shot_sample import few_shot, part_for_validation
+from protoclip_cli.evaluation.few_shot_sample import classes_of, few_shot, part_for_validation
 from protoclip_cli.evaluation.head_fit import Task, at_epoch, best_epoch, search_settings
 from protoclip_cli.evaluation.learnable import Learnable
 from protoclip_cli.evaluation.probe_settings import (
@@ -32,13 +32,6 @@ class Drawn:
     """For the last fit."""
     lacking: int
     """How many classes have fewer images than were asked for."""
-
-
-def classes_of(split: Learnable) -> list[list[int]]:
-    """The classes of every row, as `few_shot` takes them."""
-    if split.targets is None:
-        return [[int(label)] for label in split.labels]
-    return [np.flatnonzero(row == 1).tolist() for row in split.targets]
 
 
 def draw(train: Learnable, classes: int, shots: int, seed: int) -> Drawn:

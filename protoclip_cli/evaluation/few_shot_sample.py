@@ -9,11 +9,34 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 _VALIDATION = 0.2
 
 Labels = Sequence[Sequence[int]]
 """The classes of every image: one, several, or none for an image of nothing."""
+
+
+class Truth(Protocol):
+    """What is true about rows: a `Labelled` or a `Learnable`."""
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """(n,)."""
+
+    @property
+    def targets(self) -> NDArray[np.int8] | None:
+        """(n, C), see `Labelled`."""
+
+
+def classes_of(truth: Truth) -> list[list[int]]:
+    """The classes of every row. Difficult ones are none, as for ELEVATER."""
+    if truth.targets is None:
+        return [[int(label)] for label in truth.labels]
+    return [np.flatnonzero(row == 1).tolist() for row in truth.targets]
 
 
 def few_shot(labels: Labels, classes: int, shots: int, seed: int) -> list[int]:

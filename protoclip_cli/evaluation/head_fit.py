@@ -39,7 +39,12 @@ class Epochs:
 
 
 def best_epoch(
-    train: Learnable, judged: Learnable, probe: GradientProbe, task: Task, *, first_weight: Tensor | None = None
+    train: Learnable,
+    judged: Learnable,
+    probe: GradientProbe,
+    task: Task,
+    *,
+    first_weight: Tensor | None = None,
 ) -> Epochs:
     """Train a head and keep what it scores after the epoch that is best on the judged rows themselves.
 
@@ -133,7 +138,9 @@ def _value(heads: Heads, judged: Learnable, metric: Metric, head: int) -> float:
     return primary(heads.scores(judged.inputs, head).numpy(), judged, metric)
 
 
-def _trained(train: Learnable, probe: GradientProbe, task: Task, first_weight: Tensor | None) -> Iterator[Heads]:
+def _trained(
+    train: Learnable, probe: GradientProbe, task: Task, first_weight: Tensor | None
+) -> Iterator[Heads]:
     return train_heads(
         train.inputs,
         train.wanted,

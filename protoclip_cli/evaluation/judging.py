@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from protoclip_cli.compute.randomness import generator
 from protoclip_cli.core.errors import DataError, ProtoclipError
 from protoclip_cli.data.benchmarks.base import Benchmark, Labelled, Metric
+from protoclip_cli.evaluation.few_shot_sample import Truth
 from protoclip_cli.metrics import confidence
 from protoclip_cli.metrics.average_precision import mean_average_precision
 from protoclip_cli.metrics.classification import hits_per_class, mean_per_class_recall, roc_auc
@@ -45,7 +46,7 @@ def _classes_of(part: Labelled) -> int:
     return int(part.labels.max(initial=-1)) + 1 if part.targets is None else part.targets.shape[1]
 
 
-def judge(scores: Floats, test: Labelled, metric: Metric, seed: int, *, top5: bool = True) -> Iterator[Judged]:
+def judge(scores: Floats, test: Truth, metric: Metric, seed: int, *, top5: bool = True) -> Iterator[Judged]:
     """Judge the scores of images for classes.
 
     Args:
@@ -71,9 +72,7 @@ def judge(scores: Floats, test: Labelled, metric: Metric, seed: int, *, top5: bo
         difference, positive = _difference(scores), test.labels == 1
         if positive.all() or not positive.any():
             raise DataError("an area under the ROC curve needs images of both classes")
-        yield Judged(
-            "roc_auc", roc_auc(difference, positive), confidence.of_roc_auc(difference, positive)
-        )
+        yield Judged("roc_auc", roc_auc(difference, positive), confidence.of_roc_auc(difference, positive))
 
 
 def judge_ranks(
@@ -89,7 +88,7 @@ def judge_ranks(
     yield Judged("mean_per_class", mean_per_class_recall(correct, labels), interval)
 
 
-def primary(scores: Floats, truth: Labelled, metric: Metric) -> float:
+def primary(scores: Floats, truth: Truth, metric: Metric) -> float:
     """The number that settings are chosen by. 0 where a score is not finite: a training that failed.
 
     Args:
@@ -106,7 +105,9 @@ def primary(scores: Floats, truth: Labelled, metric: Metric) -> float:
     correct = scores.argmax(axis=1) == truth.labels
     if metric == "roc_auc" and scores.shape[1] == 2 and 0 < (truth.labels == 1).sum() < len(truth.labels):
         return roc_auc(_difference(scores), truth.labels == 1)
-    return mean_per_class_recall(correct, truth.labels) if metric == "mean_per_class" else float(correct.mean())
+    return (
+        mean_per_class_recall(correct, truth.labels) if metric == "mean_per_class" else float(correct.mean())
+    )
 
 
 def _difference(scores: Floats) -> NDArray[np.float64]:

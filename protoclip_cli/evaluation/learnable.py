@@ -48,7 +48,9 @@ class Learnable:
         if self.targets is not None and other.targets is not None:
             targets = np.concatenate([self.targets, other.targets])
         return Learnable(
-            np.concatenate([self.features, other.features]), np.concatenate([self.labels, other.labels]), targets
+            np.concatenate([self.features, other.features]),
+            np.concatenate([self.labels, other.labels]),
+            targets,
         )
 
     def divided(self, seed: int) -> tuple[Learnable, Learnable]:

@@ -180,7 +180,9 @@ def fit_plain(
 
     model = regression(c, _PLAIN_ITERATIONS)
     if not fit(model, widened(features), labels):
-        note(f"linear_probe: the fit (C = {c:g}) stopped at {_PLAIN_ITERATIONS} iterations before it converged")
+        note(
+            f"linear_probe: the fit (C = {c:g}) stopped at {_PLAIN_ITERATIONS} iterations before it converged"
+        )
     return Logistic(model, widened)
 
 

@@ -85,5 +85,7 @@ def fit_best_multi_label(
             best, c = value, strength
     model = MultiLabelLogistic(features, targets, c)
     if model.unfinished:
-        note(f"linear_probe: the fits of {model.unfinished} classes (C = {c:g}) stopped before they converged")
+        note(
+            f"linear_probe: the fits of {model.unfinished} classes (C = {c:g}) stopped before they converged"
+        )
     return model, c

@@ -13,8 +13,11 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from protoclip_cli.core.spec import Spec
+from protoclip_cli.data.benchmarks.base import Benchmark
 from protoclip_cli.data.benchmarks.prompt_files import read_knowledge
 from protoclip_cli.data.benchmarks.prompts import fill
+from protoclip_cli.evaluation.embedder import Embedder
+from protoclip_cli.metrics.classification import class_directions
 
 _WORDS = re.compile(r"\w+(?:['-]\w+)*|[^\w\s]")
 
@@ -76,6 +79,12 @@ def filled(
             prompts += [fill(template, name) + ending for template in templates for ending in endings]
         each.append(prompts)
     return Prompts.of(each)
+
+
+def prompt_directions(benchmark: Benchmark, embedder: Embedder) -> NDArray[np.float64]:
+    """One direction (C, D) per class, of the benchmark's own names and templates."""
+    prompts = filled([(name,) for name in benchmark.classes], benchmark.templates)
+    return class_directions(embedder.texts(prompts.texts), prompts.class_of)
 
 
 def open_knowledge(specs: Sequence[KnowledgeSpec]) -> list[dict[str, tuple[str, ...]]]:

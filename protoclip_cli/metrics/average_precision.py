@@ -28,9 +28,7 @@ _SLACK = 1e-9
 """Recall 3 / 10 reaches level 0.30000000000000004."""
 
 
-def average_precision(
-    scores: Floats, positive: NDArray[np.bool_], convention: Convention = "full"
-) -> float:
+def average_precision(scores: Floats, positive: NDArray[np.bool_], convention: Convention = "full") -> float:
     """Average precision of one class. NaN without a positive, but for `clip_benchmark`.
 
     Args:

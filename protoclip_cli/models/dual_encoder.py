@@ -57,6 +57,10 @@ class DualEncoder(nn.Module):
             embedding, projections = self._text(view), self.text_projection_heads
         return Features(embedding, {name: projections[name](embedding) for name in heads})
 
+    def backbone(self, view: Tensor) -> Tensor:
+        """What the image tower has before its projection, of (b, 3, H, W) uint8. See `Towers.backbone`."""
+        return self.towers.backbone(self._normalise(view))
+
     def project(self, modality: Modality, embedding: Tensor, head: str) -> Tensor:
         """The projection of embeddings by a head: (b, D) to (b, P)."""
         heads = self.image_projection_heads if modality is Modality.IMAGE else self.text_projection_heads

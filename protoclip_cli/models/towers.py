@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from torch import Tensor, nn
 
+from protoclip_cli.core.errors import DataError
 from protoclip_cli.core.types import Modality, Preprocess
 
 
@@ -50,6 +51,16 @@ class Towers(nn.Module, ABC):
     @abstractmethod
     def text(self, tokens: Tensor) -> Tensor:
         """Embed texts: (b, L) to (b, D) of any length."""
+
+    def backbone(self, pixels: Tensor) -> Tensor:
+        """What the image tower has before it projects into the shared space: (b, 3, H, W) to (b, any width).
+
+        Raises:
+            DataError: the tower does not have these two parts.
+        """
+        raise DataError(
+            "this image tower has no backbone apart from its projection", hint="use `features: embedding`"
+        )
 
     @abstractmethod
     def is_image(self, name: str) -> bool:

@@ -6,8 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from protoclip_cli.core.errors import ProtoclipError
+from protoclip_cli.core.types import Preprocess
 from protoclip_cli.data.benchmarks import names
 from protoclip_cli.data.benchmarks.base import Benchmark, Labelled, Paired
 from protoclip_cli.data.benchmarks.readers.digits import DigitsSpec
@@ -20,13 +22,23 @@ from protoclip_cli.data.benchmarks.text_tasks import (
     VisualEntailment,
     WordPairs,
 )
-from protoclip_cli.evaluation.embedder import CachedEmbedder
+from protoclip_cli.data.views.eval import EvalView
+from protoclip_cli.evaluation.embedder import CachedEmbedder, TunableTower
 from protoclip_cli.evaluation.probes import PROBES
 from protoclip_cli.evaluation.probes.base import ProbeSpec
 from protoclip_cli.evaluation.score import read_scores
 
 OF_ANY_SIZE = {"feature_statistics"}
 """Probes whose scores are no shares."""
+
+
+class Brightness(torch.nn.Module):
+    def __init__(self, scale):
+        super().__init__()
+        self.scale = scale
+
+    def forward(self, view):
+        return self.scale * view.float().mean(dim=1).flatten(1) / 255
 
 
 class Pixels:
@@ -39,6 +51,10 @@ class Pixels:
         pictures = [np.asarray(images.image(int(row)).convert("L").resize((8, 8)), float) for row in rows]
         matrix = np.random.default_rng(1).normal(size=(64, 24))
         return (self.scale * np.stack(pictures).reshape(-1, 64) @ matrix).astype(np.float32)
+
+    def tunable(self):
+        tower = torch.nn.Sequential(Brightness(self.scale), torch.nn.Linear(64, 24))
+        return TunableTower(tower, EvalView().build(Preprocess(8)), torch.device("cpu"))
 
     def texts(self, texts):
         features = np.random.default_rng(len(texts)).normal(size=(len(texts), 24))

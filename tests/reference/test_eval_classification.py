@@ -105,9 +105,7 @@ def test_all_names_of_a_class_or_the_first(golden):
 
 def test_clip_benchmark_classifies(golden):
     for arrays in arrays_of(golden("eval_clipbench_*.npz")):
-        prompts, images, labels = (
-            arrays[name] for name in ("text_embeddings", "image_features", "labels")
-        )
+        prompts, images, labels = (arrays[name] for name in ("text_embeddings", "image_features", "labels"))
         classifier = zero_shot_classifier(prompts)
         assert measured(ranks(images, classifier, labels), labels) == pytest.approx(
             named(arrays, "ref_classification"), abs=1e-5
@@ -117,9 +115,7 @@ def test_clip_benchmark_classifies(golden):
         assert measured(ranks(images, ragged, labels), labels) == pytest.approx(
             named(arrays, "ref_ragged_template"), abs=1e-5
         )
-        several = mean_average_precision(
-            unit(images) @ classifier.T, arrays["multilabels"], "clip_benchmark"
-        )
+        several = mean_average_precision(unit(images) @ classifier.T, arrays["multilabels"], "clip_benchmark")
         assert several == pytest.approx(float(arrays["ref_multilabel_map"]), abs=1e-5)
 
 

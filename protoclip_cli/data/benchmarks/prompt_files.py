@@ -37,7 +37,9 @@ def read_names(path: Path, benchmark: str, classes: int) -> list[tuple[str, ...]
     entries = _list(path, benchmark)
     names = [(entry,) if isinstance(entry, str) else tuple(entry) for entry in entries]
     if any(not several or not all(isinstance(name, str) and name for name in several) for several in names):
-        raise DataError(f"{path} has a class without a name", hint="write a string or a list of strings per class")
+        raise DataError(
+            f"{path} has a class without a name", hint="write a string or a list of strings per class"
+        )
     if classes and len(names) != classes:
         raise DataError(
             f"{path} names {len(names)} classes, but {benchmark} has {classes}",
@@ -122,7 +124,9 @@ def _list(path: Path, benchmark: str) -> list[Any]:
     content = _json(path)
     if isinstance(content, dict):
         if benchmark not in content:
-            raise DataError(f"{path} has no entry for {benchmark}", hint=f"it has {', '.join(list(content)[:5])}")
+            raise DataError(
+                f"{path} has no entry for {benchmark}", hint=f"it has {', '.join(list(content)[:5])}"
+            )
         content = content[benchmark]
     if not isinstance(content, list):
         raise DataError(f"{path} does not hold a list for {benchmark}")

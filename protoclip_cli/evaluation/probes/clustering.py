@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from protoclip_cli.compute.randomness import key
+from protoclip_cli.compute.randomness import generator, key
 from protoclip_cli.data.benchmarks.base import Benchmark
 from protoclip_cli.evaluation.embedder import Embedder
 from protoclip_cli.evaluation.probes.base import Finding, Note, ProbeSpec
@@ -19,10 +19,17 @@ from protoclip_cli.metrics.clustering import (
     adjusted_rand_index,
     normalized_mutual_information,
 )
+from protoclip_cli.metrics.confidence import of_halves
 from protoclip_cli.metrics.ranking import unit
 
 _RESTARTS = 5
 _ITERATIONS = 100
+
+_AGREEMENT = {
+    "ami": adjusted_mutual_information,
+    "ari": adjusted_rand_index,
+    "nmi": normalized_mutual_information,
+}
 
 
 class ClusteringSpec(ProbeSpec):
@@ -37,22 +44,33 @@ class ClusteringSpec(ProbeSpec):
         if benchmark.unfitted is None:
             return "has no labelled images"
         _, test = benchmark.unfitted
+        if test.targets is not None:
+            return "has images of several classes"
         return None if len(test.rows) > len(benchmark.classes) else "has no more images than classes"
 
     def measure(self, benchmark: Benchmark, embedder: Embedder, seed: int, note: Note) -> Iterator[Finding]:
-        """See `ProbeSpec`. No interval is known for the agreement of clusters."""
+        """See `ProbeSpec`. Intervals say what other images would change, not what another start of k-means would."""
         assert benchmark.unfitted is not None
         split, test = benchmark.unfitted
         features = unit(embedder.images(test.images, test.rows), "images")
         clusters = cluster(features, len(benchmark.classes), seed, note)
-        agreement = {
-            "ami": adjusted_mutual_information(test.labels, clusters),
-            "ari": adjusted_rand_index(test.labels, clusters),
-            "nmi": normalized_mutual_information(test.labels, clusters),
-        }
-        for metric, value in agreement.items():
+        for metric, of in _AGREEMENT.items():
+            value = of(test.labels, clusters)
+            halves = of_halves(
+                lambda rows, of=of: of(test.labels[rows], clusters[rows]),
+                value,
+                len(clusters),
+                generator(seed, "clustering/halves"),
+                low=min(0.0, value),
+                high=1.0,
+            )
             yield Finding(
-                split=split, metric=metric, value=value, n=len(test.rows), classes=len(benchmark.classes)
+                split=split,
+                metric=metric,
+                value=value,
+                n=len(test.rows),
+                ci95=halves,
+                classes=len(benchmark.classes),
             )
 
 

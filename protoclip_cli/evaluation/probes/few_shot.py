@@ -13,7 +13,6 @@ from typing import Annotated, Literal
 import numpy as np
 import torch
 from pydantic import Field
-from torch import Tensor
 
 from protoclip_cli.data.benchmarks.base import Benchmark
 from protoclip_cli.evaluation.elevater_fit import Drawn, ElevaterFit, draw
@@ -22,8 +21,7 @@ from protoclip_cli.evaluation.head_fit import Task
 from protoclip_cli.evaluation.judging import Judged, class_count, judge
 from protoclip_cli.evaluation.learnable import Learnable
 from protoclip_cli.evaluation.probes.base import Finding, Note, ProbeSpec, needs_train_split
-from protoclip_cli.evaluation.prompting import filled
-from protoclip_cli.metrics.classification import class_directions
+from protoclip_cli.evaluation.prompting import prompt_directions
 
 Shots = Annotated[int, Field(ge=-1)]
 
@@ -76,12 +74,13 @@ class FewShotSpec(ProbeSpec):
         model = embedder if self.features == "embedding" else embedder.using(self.features)
         train, test = Learnable.of(benchmark.train, model), Learnable.of(benchmark.test, model)
         classes = class_count(benchmark)
+        start = prompt_directions(benchmark, embedder) if self.start == "text" else None
         fit = ElevaterFit(
             rate=None if self.search else self.rate,
             decay=self.decay,
             search_rows=self.search_rows,
             best_on_test=self.select_on == "test",
-            first_weight=_of_prompts(benchmark, embedder) if self.start == "text" else None,
+            first_weight=None if start is None else torch.from_numpy(start.astype(np.float32)),
         )
         for shots in self.shots:
             name = "full" if shots == -1 else f"{shots}shot"
@@ -115,12 +114,6 @@ class FewShotSpec(ProbeSpec):
 def _tell(drawn: Drawn, shots: int, note: Note) -> None:
     if drawn.lacking and shots != -1:
         note(f"few_shot: {drawn.lacking} classes have fewer than {shots} training images")
-
-
-def _of_prompts(benchmark: Benchmark, embedder: Embedder) -> Tensor:
-    prompts = filled([(name,) for name in benchmark.classes], benchmark.templates)
-    directions = class_directions(embedder.texts(prompts.texts), prompts.class_of)
-    return torch.from_numpy(directions.astype(np.float32))
 
 
 def _mean(judged: Sequence[Judged]) -> Judged:

@@ -47,7 +47,9 @@ class KnnSpec(ProbeSpec):
         if len(train) < self.k:
             note(f"knn: all {len(train)} training images vote, because there are no {self.k}")
         classes = class_count(benchmark)
-        weights = np.eye(classes)[train.labels] if train.targets is None else (train.targets == 1).astype(float)
+        weights = (
+            np.eye(classes)[train.labels] if train.targets is None else (train.targets == 1).astype(float)
+        )
         votes = neighbour_votes(
             train.features, weights, test.features, k=self.k, temperature=self.temperature
         )

@@ -37,6 +37,25 @@ class OpenClipTowers(Towers):
         """Embed images."""
         return self.clip.encode_image(pixels, normalize=False)  # type: ignore[operator, no-any-return]
 
+    def backbone(self, pixels: Tensor) -> Tensor:
+        """What the image tower has before it projects: a timm trunk, a pooled token, or the mean of a map."""
+        visual: Any = self.clip.visual
+        if hasattr(visual, "trunk"):
+            found: Tensor = visual.trunk(pixels)
+        elif hasattr(visual, "attnpool"):
+            found = visual.stem(pixels)
+            for stage in (visual.layer1, visual.layer2, visual.layer3, visual.layer4):
+                found = stage(found)
+        elif getattr(visual, "proj", None) is not None:
+            projection, visual.proj = visual.proj, None
+            try:
+                found = visual(pixels)
+            finally:
+                visual.proj = projection
+        else:
+            return super().backbone(pixels)
+        return found.mean(dim=(2, 3)) if found.ndim == 4 else found
+
     def text(self, tokens: Tensor) -> Tensor:
         """Embed texts."""
         return by_length(self._text, tokens, self.pad) if self.short_texts else self._text(tokens)
