@@ -1,7 +1,7 @@
 """The search for a weight decay on a fine grid, from coarse to fine.
 
-ELEVATER searches so at six learning rates, and CLIP_benchmark at one. Each try is a training, and tries that do
-not depend on each other are asked for together, so that they can be trained together.
+ELEVATER searches so at six learning rates, and CLIP_benchmark at one. Each try is a training, and tries that
+do not depend on each other are asked for together, so that they can be trained together.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ _Search = Generator[list[int], list[float], tuple[int, float]]
 def halving(count: int = COUNT) -> _Search:
     """Every 16th of a grid, then both neighbours of the best at distances 8, 4, 2 and 1.
 
-    Yields positions, wants their scores sent back, and returns the best position and its score. Scores are not
-    negative; one of 0 is a training that failed and never the best. While all have failed, it goes on as if the
-    best were just before the grid. Only a higher score replaces the best.
+    Yields positions, wants their scores sent back, and returns the best position and its score. Scores are
+    not negative; one of 0 is a training that failed and never the best. While all have failed, it goes on as
+    if the best were just before the grid. Only a higher score replaces the best.
 
     >>> search = halving()
     >>> next(search), search.send([0, 3, 5, 2, 1, 0, 0])
@@ -47,8 +47,8 @@ def search(
 ) -> tuple[Try, float]:
     """The best learning rate and weight decay.
 
-    All rates are searched side by side: a step of one does not depend on the scores of another. Of equally good
-    rates the first wins.
+    All rates are searched side by side: a step of one does not depend on the scores of another. Of equally
+    good rates the first wins.
 
     Args:
         rates: how many learning rates there are.

@@ -44,10 +44,8 @@ def draw(train: Learnable, classes: int, shots: int, seed: int) -> Drawn:
         seed: of the draw.
     """
     labels = classes_of(train)
-    if shots == -1:
-        positions = list(range(len(train)))
-    else:
-        positions = few_shot(labels, classes, max(shots, 2), seed)
+    everything = list(range(len(train)))
+    positions = everything if shots == -1 else few_shot(labels, classes, max(shots, 2), seed)
     drawn = train.take(np.array(positions, np.int64))
     own = [labels[position] for position in positions]
     rest, held = part_for_validation(own, classes)
@@ -74,12 +72,15 @@ class ElevaterFit:
         Raises:
             ProtoclipError: no training gave a head that tells anything apart.
         """
+        last = ELEVATER_FINAL_EPOCHS - 1
         rate, decay = (self.rate, self.decay) if self.rate is not None else self._searched(drawn, task)
         probe = GradientProbe(elevater(ELEVATER_FINAL_EPOCHS), rate, decay)
         if self.best_on_test:
             return best_epoch(drawn.whole, test, probe, task, first_weight=self.first_weight).chosen
-        last = ELEVATER_FINAL_EPOCHS - 1
-        return at_epoch(drawn.whole, test, probe, task, last, first_weight=self.first_weight).last
+        if self.rate is None:
+            # The search takes the best of ten epochs; what is best then may have decayed to nothing in fifty.
+            last = best_epoch(drawn.fit, drawn.held, probe, task, first_weight=self.first_weight).epoch
+        return at_epoch(drawn.whole, test, probe, task, last, first_weight=self.first_weight).chosen
 
     def _searched(self, drawn: Drawn, task: Task) -> tuple[float, float]:
         fit = drawn.fit

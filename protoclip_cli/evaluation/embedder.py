@@ -15,7 +15,6 @@ from protoclip_cli.core.errors import ProtoclipError
 from protoclip_cli.data.benchmarks.base import Images
 from protoclip_cli.data.views.base import ImageView
 
-
 Features = Literal["embedding", "backbone"]
 """What the image tower gives, or what it had before its projection into the shared space."""
 

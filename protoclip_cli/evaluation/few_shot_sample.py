@@ -43,9 +43,9 @@ def few_shot(labels: Labels, classes: int, shots: int, seed: int) -> list[int]:
     """A few images of every class, as ELEVATER draws them.
 
     Images are looked at in an order shuffled by Python's own generator. One is taken if one of its classes
-    still lacks images, unless too many of another would come along: its rarest class must have at most half of
-    the shots or its most frequent at most one and a half times as many. With one class an image, every class
-    gets min(shots, all it has).
+    still lacks images, unless too many of another would come along: its rarest class must have at most half
+    of the shots or its most frequent at most one and a half times as many. With one class an image, every
+    class gets min(shots, all it has).
 
     Args:
         labels: of all training images.
@@ -60,7 +60,7 @@ def few_shot(labels: Labels, classes: int, shots: int, seed: int) -> list[int]:
     [2, 3]
     """
     order = list(range(len(labels)))
-    random.Random(seed).shuffle(order)  # noqa: S311
+    random.Random(seed).shuffle(order)
     counts, without, taken = [0] * classes, 0, []
     for position in order:
         own = labels[position]

@@ -14,7 +14,7 @@ from protoclip_cli.data.benchmarks.base import Metric
 from protoclip_cli.evaluation.decay_search import Try, search
 from protoclip_cli.evaluation.judging import primary
 from protoclip_cli.evaluation.learnable import Learnable
-from protoclip_cli.evaluation.linear_head import HeadTraining, Heads, train_heads
+from protoclip_cli.evaluation.linear_head import Heads, HeadTraining, train_heads
 from protoclip_cli.evaluation.probe_settings import GradientProbe
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from protoclip_cli.core.errors import DataError, ProtoclipError
 from protoclip_cli.data.benchmarks.base import Benchmark, Labelled, Metric
 from protoclip_cli.evaluation.few_shot_sample import Truth
 from protoclip_cli.metrics import confidence
-from protoclip_cli.metrics.average_precision import mean_average_precision
+from protoclip_cli.metrics.average_precision import Convention, Difficult, mean_average_precision
 from protoclip_cli.metrics.classification import hits_per_class, mean_per_class_recall, roc_auc
 from protoclip_cli.metrics.ranking import Floats, places, within
 
@@ -118,19 +119,25 @@ def _of_several(scores: Floats, targets: NDArray[np.int8], seed: int) -> Iterato
     """Mean average precisions: on the scores, and as ELEVATER has it, on their softmax."""
     powers = np.exp(scores - scores.max(axis=1, keepdims=True))
     softmax = powers / powers.sum(axis=1, keepdims=True)
-    for metric, values, convention in (
+    found: list[tuple[str, Floats, Convention]] = [
         ("map", scores, "full"),
         ("map11", scores, "voc07"),
         ("map11_elevater", softmax, "elevater11"),
-    ):
-        difficult = "negative" if convention == "elevater11" else "ignore"
-
-        def of(
-            rows: NDArray[np.int64], values: Floats = values, convention: str = convention, d: str = difficult
-        ) -> float:
-            return mean_average_precision(values[rows], targets[rows], convention, d)  # type: ignore[arg-type]
-
+    ]
+    for metric, values, convention in found:
+        difficult: Difficult = "negative" if convention == "elevater11" else "ignore"
+        of = partial(_mean_of, values, targets, convention, difficult)
         if np.isnan(value := of(np.arange(len(scores)))):
             raise DataError("no class has a positive image", hint="check the label files of the benchmark")
         chance = generator(seed, "judging", len(scores))
         yield Judged(metric, value, confidence.of_halves(of, value, len(scores), chance, low=0, high=1))
+
+
+def _mean_of(
+    scores: Floats,
+    targets: NDArray[np.int8],
+    convention: Convention,
+    difficult: Difficult,
+    rows: NDArray[np.int64],
+) -> float:
+    return mean_average_precision(scores[rows], targets[rows], convention, difficult)

@@ -1,8 +1,9 @@
-"""Logistic regression where an image may show several classes: one regression a class, one strength for all."""
+"""Logistic regression where an image may show several classes: one regression a class, one strength."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +32,7 @@ class MultiLabelLogistic:
         self.unfinished = sum(not finished for _, finished in self._models)
 
     @staticmethod
-    def _one(inputs: NDArray[np.float32], target: NDArray[np.int8], c: float) -> tuple[object, bool]:
+    def _one(inputs: NDArray[np.float32], target: NDArray[np.int8], c: float) -> tuple[Any, bool]:
         known = target >= 0
         if len(np.unique(target[known])) < 2:
             return None, True
@@ -41,10 +42,8 @@ class MultiLabelLogistic:
     def scores(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """The logits (n, C). Those of a class with nothing to learn from are 0."""
         inputs = self._scaling(features)
-        columns = [
-            np.zeros(len(inputs)) if model is None else model.decision_function(inputs)  # type: ignore[attr-defined]
-            for model, _ in self._models
-        ]
+        nothing = np.zeros(len(inputs))
+        columns = [model.decision_function(inputs) if model else nothing for model, _ in self._models]
         return np.stack(columns, axis=1)
 
 
@@ -77,7 +76,8 @@ def fit_best_multi_label(
     else:
         fit_on, judge_on = (features, targets), validation
         if refit:
-            features, targets = (np.concatenate(pair) for pair in zip(fit_on, judge_on, strict=True))
+            features = np.concatenate([features, validation[0]])
+            targets = np.concatenate([targets, validation[1]])
     best, c = -1.0, STRENGTHS[0]
     for strength in STRENGTHS:
         scores = MultiLabelLogistic(*fit_on, strength).scores(judge_on[0])

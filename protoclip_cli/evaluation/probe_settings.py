@@ -11,7 +11,6 @@ import numpy as np
 from protoclip_cli.evaluation.decay_search import COUNT
 from protoclip_cli.evaluation.linear_head import HeadTraining
 
-
 Original = Literal["protoclip", "itra"]
 
 

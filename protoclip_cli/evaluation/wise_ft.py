@@ -19,8 +19,8 @@ State = Mapping[str, Tensor]
 def interpolate(before: State, after: State, alpha: float) -> dict[str, Tensor]:
     """(1 - alpha) before + alpha after, tensor by tensor.
 
-    Whole numbers and truth values, such as how many batches a norm has seen, are those of `after`: half of them
-    would mean nothing.
+    Whole numbers and truth values, such as how many batches a norm has seen, are those of `after`: half of
+    them would mean nothing.
 
     Args:
         before: the weights of the zero-shot model.

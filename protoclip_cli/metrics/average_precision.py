@@ -4,7 +4,8 @@ For one class, images are sorted from the highest score to the lowest. Precision
 
 * `voc07`: the mean over the recall levels 0, 0.1, ... 1 of the highest precision at that recall or beyond, as
   the development kit of VOC 2007.
-* `elevater11`: the same on a curve that begins at recall 0 with precision 1, so that its first term is always 1.
+* `elevater11`: the same on a curve that begins at recall 0 with precision 1, so that its first term is
+  always 1.
 * `clip_benchmark`: the mean over positives of the precision at their place. Of equal scores the earlier row
   comes first. A class without a positive scores 0 and counts.
 * `full`: the same, with equal scores taken together, as scikit-learn. A class without a positive is left out.
@@ -43,12 +44,12 @@ def average_precision(scores: Floats, positive: NDArray[np.bool_], convention: C
     total = int(positive.sum())
     if total == 0:
         return 0.0 if convention == "clip_benchmark" else float("nan")
-    order = np.argsort(-np.asarray(scores), kind="stable")
+    order = np.argsort(-scores, kind="stable")
     hits = np.cumsum(positive[order])
     precision = hits / np.arange(1, len(hits) + 1)
     if convention == "clip_benchmark":
         return float(precision[positive[order]].mean())
-    ordered = np.asarray(scores)[order]
+    ordered = scores[order]
     ends = np.append(np.flatnonzero(np.diff(ordered)), len(hits) - 1)  # the last of equal scores
     recall, precision = hits[ends] / total, precision[ends]
     if convention == "full":

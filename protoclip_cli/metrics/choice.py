@@ -1,7 +1,7 @@
 """Choosing between few candidates: captions of one image, images of one caption.
 
-Winoground (Thrush et al., 2022, https://arxiv.org/abs/2204.03162) has two of each, and SugarCrepe (Hsieh et al.,
-2023, https://arxiv.org/abs/2306.14610) one image and two captions.
+Winoground (Thrush et al., 2022, https://arxiv.org/abs/2204.03162) has two of each, and SugarCrepe (Hsieh et
+al., 2023, https://arxiv.org/abs/2306.14610) one image and two captions.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ def zero_shot_classifier(prompts: Floats, average: PromptAverage = "normalized")
 def class_directions(
     prompts: Floats, class_of_prompt: NDArray[np.int64], average: PromptAverage = "normalized"
 ) -> NDArray[np.float64]:
-    """One direction per class, where classes may have different numbers of prompts. See `zero_shot_classifier`.
+    """One direction per class, as `zero_shot_classifier`, where classes may have any number of prompts.
 
     Args:
         prompts: (m, D), any length.
@@ -101,9 +101,9 @@ def class_mean(scores: Floats, labels: NDArray[np.int64], absent: Absent = "drop
     Args:
         scores: (n, C), larger is better. Of equal ones the first wins.
         labels: (n,).
-        absent: classes without an image are left out of the mean (`drop`, as scikit-learn and CLIP_benchmark);
-            make it NaN where one was predicted (`undefined`, as clip-rocket); or cannot be predicted, which
-            makes the task easier (`delete`, as ELEVATER).
+        absent: classes without an image are left out of the mean (`drop`, as scikit-learn and
+            CLIP_benchmark); make it NaN where one was predicted (`undefined`, as clip-rocket); or cannot be
+            predicted, which makes the task easier (`delete`, as ELEVATER).
 
     >>> scores, labels = np.array([[3.0, 1.0, 2.0], [1.0, 2.0, 3.0]]), np.array([0, 1])
     >>> [class_mean(scores, labels, absent) for absent in ("drop", "undefined", "delete")]

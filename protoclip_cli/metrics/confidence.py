@@ -118,8 +118,8 @@ def of_roc_auc(scores: NDArray[np.float64], positive: NDArray[np.bool_]) -> Inte
     DeLong et al., Comparing the Areas under Two or More Correlated Receiver Operating Characteristic Curves,
     1988. https://doi.org/10.2307/2531595
 
-    Where all positives are above all negatives that variance is zero; the interval is then Wilson's for as many
-    outcomes as the rarer kind has rows.
+    Where all positives are above all negatives that variance is zero; the interval is then Wilson's for as
+    many outcomes as the rarer kind has rows.
 
     Args:
         scores: (n,), larger for positives.

@@ -1,8 +1,8 @@
 """How features of images and texts lie on the sphere.
 
 * Modality gap: Liang et al., Mind the Gap, 2022. https://arxiv.org/abs/2203.02053
-* Alignment and uniformity: Wang and Isola, Understanding Contrastive Representation Learning through Alignment
-  and Uniformity on the Hypersphere, 2020. https://arxiv.org/abs/2005.10242
+* Alignment and uniformity: Wang and Isola, Understanding Contrastive Representation Learning through
+  Alignment and Uniformity on the Hypersphere, 2020. https://arxiv.org/abs/2005.10242
 
 All take features of unit length in float64, as `metrics.ranking.unit` makes them.
 """
@@ -32,8 +32,8 @@ def self_similarity(rows: Rows, pairs: SelfSimilarity = "offdiag", chunk: int = 
 
     Args:
         rows: (n, D), at least two.
-        pairs: `offdiag`: of all pairs of different rows. `protoclip`: of the pairs with a positive cosine, a row
-            with itself included, which is larger.
+        pairs: `offdiag`: of all pairs of different rows. `protoclip`: of the pairs with a positive cosine, a
+            row with itself included, which is larger.
         chunk: how many rows are compared with all others at once.
 
     >>> rows = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]])
@@ -67,7 +67,7 @@ def alignment(images: Rows, texts: Rows, power: float = 2.0) -> float:
 
 
 def uniformity(rows: Rows, t: float = 2.0, chunk: int = 1024) -> float:
-    """log of the mean of exp(-t squared distance) over pairs of different rows; smaller is more even.
+    """Log of the mean of exp(-t squared distance) over pairs of different rows; smaller is more even.
 
     Args:
         rows: (n, D), at least two.

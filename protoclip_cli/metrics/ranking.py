@@ -6,6 +6,8 @@ answered for a chunk of queries at a time, so that memory grows with the chunk.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -68,7 +70,7 @@ def places(scores: NDArray[np.int32] | Floats, target: NDArray[np.int64]) -> NDA
     >>> places(np.array([[5, 9, 5]], np.int32), np.array([2]))
     array([2])
     """
-    own = np.take_along_axis(scores, target[:, None], axis=1)
+    own: NDArray[Any] = np.take_along_axis(scores, target[:, None], axis=1)
     earlier = np.arange(scores.shape[1]) < target[:, None]
     before: NDArray[np.int64] = ((scores > own) | ((scores == own) & earlier)).sum(axis=1)
     return before

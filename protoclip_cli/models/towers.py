@@ -52,7 +52,7 @@ class Towers(nn.Module, ABC):
     def text(self, tokens: Tensor) -> Tensor:
         """Embed texts: (b, L) to (b, D) of any length."""
 
-    def backbone(self, pixels: Tensor) -> Tensor:
+    def backbone(self, pixels: Tensor) -> Tensor:  # noqa: ARG002
         """What the image tower has before it projects into the shared space: (b, 3, H, W) to (b, any width).
 
         Raises:

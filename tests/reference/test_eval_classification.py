@@ -4,7 +4,8 @@ Known differences, each with its own assertion:
 * ITRA averages raw prompts: `average="raw"`.
 * Classes without an image: CLIP_benchmark drops them, clip-rocket becomes NaN if one was predicted, ELEVATER
   makes them impossible to predict.
-* Several names of a class: clip-rocket averages the prompts of all, ELEVATER and CLIP_benchmark take the first.
+* Several names of a class: clip-rocket averages the prompts of all, ELEVATER and CLIP_benchmark
+  take the first.
 * ELEVATER and clip-rocket agree on ROC AUC; the score of one class alone gives another number.
 """
 

@@ -1,6 +1,7 @@
 """Linear probes against ProtoCLIP, ITRA and scikit-learn.
 
-The originals report the best test accuracy of 100 epochs, which is `select_on: test` here and not the default.
+The originals report the best test accuracy of 100 epochs, which is `select_on: test` here and not the
+default.
 """
 
 import numpy as np

@@ -4,8 +4,8 @@
   with a name a line.
 * templates: a JSON list or a text file, with `{}` or `{c}` where the name goes.
 * prompts: a JSON mapping from class name to prompts, as CuPL has them. They are whole sentences.
-* knowledge: a JSON list of `{"classname": ..., "def_wiki": ..., "def_wn": ..., "path_wn": [...], "gpt3": [...]}`,
-  as ELEVATER has it, whatever the file is called. Keys may be missing.
+* knowledge: a JSON list of `{"classname": ..., "def_wiki": ..., "def_wn": ..., "path_wn": [...], "gpt3":
+  [...]}`, as ELEVATER has it, whatever the file is called. Keys may be missing.
 
 Each JSON may hold several data sets, by name: `{"cifar10": [...], ...}`.
 """

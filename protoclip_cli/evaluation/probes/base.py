@@ -57,7 +57,7 @@ class ProbeSpec(Spec, ABC):
 
     @property
     def variant(self) -> str:
-        """What tells these settings from the usual ones, for the names of metrics. Empty: they are the usual."""
+        """What tells these settings from the usual ones, for the names of metrics. Empty: nothing."""
         return ""
 
     @abstractmethod

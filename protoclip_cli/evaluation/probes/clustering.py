@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Literal
 
 import numpy as np
@@ -25,7 +25,8 @@ from protoclip_cli.metrics.ranking import unit
 _RESTARTS = 5
 _ITERATIONS = 100
 
-_AGREEMENT = {
+_Labels = NDArray[np.int64]
+_AGREEMENT: dict[str, Callable[[_Labels, _Labels], float]] = {
     "ami": adjusted_mutual_information,
     "ari": adjusted_rand_index,
     "nmi": normalized_mutual_information,
@@ -49,7 +50,7 @@ class ClusteringSpec(ProbeSpec):
         return None if len(test.rows) > len(benchmark.classes) else "has no more images than classes"
 
     def measure(self, benchmark: Benchmark, embedder: Embedder, seed: int, note: Note) -> Iterator[Finding]:
-        """See `ProbeSpec`. Intervals say what other images would change, not what another start of k-means would."""
+        """See `ProbeSpec`. Intervals say what other images would change, not another start of k-means."""
         assert benchmark.unfitted is not None
         split, test = benchmark.unfitted
         features = unit(embedder.images(test.images, test.rows), "images")
@@ -57,7 +58,7 @@ class ClusteringSpec(ProbeSpec):
         for metric, of in _AGREEMENT.items():
             value = of(test.labels, clusters)
             halves = of_halves(
-                lambda rows, of=of: of(test.labels[rows], clusters[rows]),
+                _of_rows(of, test.labels, clusters),
                 value,
                 len(clusters),
                 generator(seed, "clustering/halves"),
@@ -72,6 +73,12 @@ class ClusteringSpec(ProbeSpec):
                 ci95=halves,
                 classes=len(benchmark.classes),
             )
+
+
+def _of_rows(
+    of: Callable[[_Labels, _Labels], float], labels: _Labels, clusters: _Labels
+) -> Callable[[_Labels], float]:
+    return lambda rows: of(labels[rows], clusters[rows])
 
 
 def cluster(features: NDArray[np.float64], k: int, seed: int, note: Note) -> NDArray[np.int64]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -20,6 +21,7 @@ from protoclip_cli.metrics.ranking import unit
 _MOST = 2_000
 """Rows of a sample for the interval of a statistic that compares all rows with each other."""
 _Rows = NDArray[np.float64]
+_Statistic = Callable[[NDArray[np.int64]], float]
 _SMALLER_IS_BETTER = frozenset({"alignment", "image_uniformity", "text_uniformity"})
 
 
@@ -58,25 +60,24 @@ class FeatureStatisticsSpec(ProbeSpec):
                 ci95=of_halves(of, value, len(images), chance, most=most),
             )
 
-    def _statistics(
-        self, images: _Rows, texts: _Rows
-    ) -> dict[str, tuple[Callable[[NDArray[np.int64]], float], int | None]]:
+    def _statistics(self, images: _Rows, texts: _Rows) -> dict[str, tuple[_Statistic, int | None]]:
         """Each statistic of the rows at some positions, and how many it can take for an interval."""
-        kind, suffix = self.self_similarity, "" if self.self_similarity == "offdiag" else "_protoclip"
-        both = {"image": images, "text": texts}
-        found: dict[str, tuple[Callable[[NDArray[np.int64]], float], int | None]] = {
+        suffix = "" if self.self_similarity == "offdiag" else "_protoclip"
+        found: dict[str, tuple[_Statistic, int | None]] = {
             "modality_gap": (lambda rows: statistics.modality_gap(images[rows], texts[rows]), None),
             "alignment": (lambda rows: statistics.alignment(images[rows], texts[rows]), None),
             "paired_cosine": (lambda rows: statistics.paired_cosine(images[rows], texts[rows]), None),
         }
-        for side, all_rows in both.items():
-            found[f"{side}_self_similarity{suffix}"] = (
-                lambda rows, x=all_rows: statistics.self_similarity(x[rows], kind),
-                _MOST,
-            )
-            found[f"{side}_uniformity"] = (lambda rows, x=all_rows: statistics.uniformity(x[rows]), _MOST)
-            found[f"{side}_std"] = (lambda rows, x=all_rows: statistics.spread(x[rows]), None)
+        for side, features in (("image", images), ("text", texts)):
+            similar = partial(statistics.self_similarity, pairs=self.self_similarity)
+            found[f"{side}_self_similarity{suffix}"] = (_of_rows(similar, features), _MOST)
+            found[f"{side}_uniformity"] = (_of_rows(statistics.uniformity, features), _MOST)
+            found[f"{side}_std"] = (_of_rows(statistics.spread, features), None)
         return found
+
+
+def _of_rows(statistic: Callable[[_Rows], float], features: _Rows) -> _Statistic:
+    return lambda rows: statistic(features[rows])
 
 
 def _paired(benchmark: Benchmark, embedder: Embedder) -> tuple[str, _Rows, _Rows]:

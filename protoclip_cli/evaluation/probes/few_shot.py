@@ -27,9 +27,9 @@ Shots = Annotated[int, Field(ge=-1)]
 
 
 class FewShotSpec(ProbeSpec):
-    """Train a linear head on a few images of each class, drawn as ELEVATER draws them, for each of some seeds.
+    """Train a linear head on a few images of each class, drawn as ELEVATER draws them, for some seeds.
 
-    Rate and weight decay are searched on a fifth of these images, which then join the others for the last fit.
+    Rate and weight decay are searched on a fifth of these images, and these then join for the last fit.
     """
 
     kind: Literal["few_shot"] = "few_shot"
@@ -48,7 +48,8 @@ class FewShotSpec(ProbeSpec):
     start: Literal["torch", "text"] = "torch"
     """First weights of the head: small random ones, or the directions of the classes' prompts."""
     select_on: Literal["validation", "test"] = "validation"
-    """`test`: score the epoch that is best on the scored rows, as ELEVATER. Else the last one."""
+    """`test`: score the epoch that is best on the scored rows, as ELEVATER. Else the one that is best on the rows
+    of the search, or without a search the last one."""
     features: Features = "embedding"
     """`backbone`: before the projection into the shared space."""
 

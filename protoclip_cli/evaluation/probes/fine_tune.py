@@ -15,7 +15,7 @@ from torch import Tensor
 from protoclip_cli.core.errors import ProtoclipError
 from protoclip_cli.data.benchmarks.base import Benchmark, Labelled
 from protoclip_cli.evaluation.decay_search import Try, search
-from protoclip_cli.evaluation.embedder import Embedder, TunableTower
+from protoclip_cli.evaluation.embedder import Embedder
 from protoclip_cli.evaluation.few_shot_sample import classes_of, few_shot, part_for_validation
 from protoclip_cli.evaluation.fine_tuning import Classifier, Tuning, logits_of, tune
 from protoclip_cli.evaluation.judging import class_count, judge, primary
@@ -62,7 +62,7 @@ class FineTuneSpec(ProbeSpec):
     @property
     def variant(self) -> str:
         """See `ProbeSpec`."""
-        parts = [] if self.learns == "all" else [self.learns]
+        parts: list[str] = [] if self.learns == "all" else [self.learns]
         parts += [] if self.shots == -1 else [f"{self.shots}shot"]
         parts += ["text"] if self.start == "text" else []
         return "_".join(parts)

@@ -21,14 +21,15 @@ _OF_SEVERAL = ("lbfgs", "sgd", "adamw")
 class LinearProbeSpec(ProbeSpec):
     """Fit a linear classifier to image features of the train split and score it on the test split.
 
-    What is chosen is chosen on the data set's validation split, or else on a fifth of the train split, never on
-    the test split unless `select_on` says so. The last fit has train and validation rows.
+    What is chosen is chosen on the data set's validation split, or else on a fifth of the train split, never
+    on the test split unless `select_on` says so. The last fit has train and validation rows.
     """
 
     kind: Literal["linear_probe"] = "linear_probe"
     method: Method = "lbfgs"
-    """`lbfgs`: logistic regression on standardised features, its strength chosen; `sklearn`: the same on features
-    as they are, its strength given; `sgd`: gradient steps, the epoch chosen; `adamw`: the weight decay chosen."""
+    """`lbfgs`: logistic regression on standardised features, its strength chosen; `sklearn`: the same on
+    features as they are, its strength given; `sgd`: gradient steps, the epoch chosen; `adamw`: gradient
+    steps, the weight decay chosen."""
     original: Original = "protoclip"
     """Whose settings `sklearn` and `sgd` have."""
     strength: float | None = None

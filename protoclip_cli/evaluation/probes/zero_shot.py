@@ -21,7 +21,8 @@ from protoclip_cli.metrics.ranking import ranks, unit
 
 _SCALE = 100.0
 """Of logits, as all originals have it. Only a softmax depends on it."""
-_SHARES = tuple(tenth / 10 for tenth in range(1, 10))
+_SHARES = tuple(tenth / 10 for tenth in range(10))
+"""Of the embedding; 0 is the head alone. A score without a share in its name is of the embedding alone."""
 
 
 class ZeroShotSpec(ProbeSpec):

@@ -1,9 +1,20 @@
 """A model that sees pixels through a random matrix and reads letters through another."""
 
+import copy
+
 import numpy as np
 import pytest
+import torch
 
+from protoclip_cli.core.types import Preprocess
 from protoclip_cli.data.benchmarks.base import Benchmark, Labelled, Paired
+from protoclip_cli.data.views.eval import EvalView
+from protoclip_cli.evaluation.embedder import TunableTower
+
+
+class Bright(torch.nn.Module):
+    def forward(self, view):
+        return view.float().mean(dim=1).flatten(1) / 255 - 0.5
 
 
 class PixelEmbedder:
@@ -19,6 +30,20 @@ class PixelEmbedder:
         pictures = [images.image(int(row)).convert("L").resize((8, 8)) for row in rows]
         pixels = np.stack([np.asarray(picture, np.float64).reshape(-1) / 255 - 0.5 for picture in pictures])
         return (pixels @ self.image_matrix).astype(np.float32)
+
+    def using(self, features):
+        """The first pixels are the backbone; a head turns all features round."""
+        other = copy.copy(self)
+        if features == "backbone":
+            other.image_matrix = np.eye(64)[:, :5]
+        else:
+            other.image_matrix, other.text_matrix = self.image_matrix[:, ::-1], -self.text_matrix
+        return other
+
+    def tunable(self):
+        torch.manual_seed(0)
+        tower = torch.nn.Sequential(Bright(), torch.nn.Linear(64, 16))
+        return TunableTower(tower, EvalView().build(Preprocess(8)), torch.device("cpu"))
 
     def texts(self, texts):
         self.asked.append(("texts", tuple(texts)))
