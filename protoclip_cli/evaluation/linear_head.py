@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from protoclip_cli.compute.randomness import key
+from protoclip_cli.evaluation.threads import sized_threads
 
 _NORM_EPS, _NORM_MOMENTUM = 1e-5, 0.1
 
@@ -103,20 +104,22 @@ def train_heads(  # noqa: PLR0913
     step_of = _Steps(training, heads, torch.tensor(rates, dtype=features.dtype), torch.tensor(decays))
     norm = _BatchNorm(heads) if training.normalize == "batch" else None
     count = math.ceil(len(features) / training.batch)
-    for epoch in range(training.epochs):
-        order = torch.randperm(len(features), generator=chance) if training.shuffle else None
-        for at in range(count):
-            part = slice(at * training.batch, (at + 1) * training.batch)
-            rows = part if order is None else order[part]
-            inputs, wanted = features[rows], targets[rows]
+    work = training.batch * width * classes * len(rates)
+    with sized_threads(work):
+        for epoch in range(training.epochs):
+            order = torch.randperm(len(features), generator=chance) if training.shuffle else None
+            for at in range(count):
+                part = slice(at * training.batch, (at + 1) * training.batch)
+                rows = part if order is None else order[part]
+                inputs, wanted = features[rows], targets[rows]
+                if norm is not None:
+                    if len(inputs) < 2:  # one row has no variance
+                        continue
+                    inputs = norm(inputs)
+                step_of(inputs, wanted, _progress(training, epoch, at, count))
             if norm is not None:
-                if len(inputs) < 2:  # one row has no variance
-                    continue
-                inputs = norm(inputs)
-            step_of(inputs, wanted, _progress(training, epoch, at, count))
-        if norm is not None:
-            norm.write()
-        yield heads
+                norm.write()
+            yield heads
 
 
 def _start(

@@ -48,8 +48,8 @@ class FewShotSpec(ProbeSpec):
     start: Literal["torch", "text"] = "torch"
     """First weights of the head: small random ones, or the directions of the classes' prompts."""
     select_on: Literal["validation", "test"] = "validation"
-    """`test`: score the epoch that is best on the scored rows, as ELEVATER. Else the one that is best on the rows
-    of the search, or without a search the last one."""
+    """`test`: score the epoch that is best on the scored rows, as ELEVATER. Else the one that is best
+    on the rows of the search, or without a search the last one."""
     features: Features = "embedding"
     """`backbone`: before the projection into the shared space."""
 
