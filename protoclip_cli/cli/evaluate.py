@@ -77,7 +77,7 @@ def _chosen(benchmarks: str | None, data: list[Path] | None) -> list[Any] | None
 def _recipe(tasks: str | None, benchmarks: list[Any] | None, overrides: list[str]) -> EvaluateRecipe:
     from pydantic import ValidationError
 
-    from protoclip_cli.evaluation.probes import PROBES
+    from protoclip_cli.evaluation.probes import PROBES, usual
     from protoclip_cli.recipe.evaluate import EvaluateRecipe
     from protoclip_cli.recipe.load import load_recipe
     from protoclip_cli.recipe.shipped import find_recipe
@@ -90,7 +90,7 @@ def _recipe(tasks: str | None, benchmarks: list[Any] | None, overrides: list[str
         return load_recipe(find_recipe(tasks), EvaluateRecipe, overrides)
     if overrides:
         raise UsageError("--set changes a recipe, and --tasks names none", hint="use --tasks RECIPE.yaml")
-    kinds = PROBES.kinds() if tasks is None else [kind.strip() for kind in tasks.split(",") if kind.strip()]
+    kinds = usual() if tasks is None else [kind.strip() for kind in tasks.split(",") if kind.strip()]
     try:
         return EvaluateRecipe.model_validate({"tasks": {kind: {"benchmarks": benchmarks} for kind in kinds}})
     except ValidationError as error:

@@ -100,7 +100,7 @@ def primary(scores: Floats, truth: Truth, metric: Metric) -> float:
     if not np.isfinite(scores).all():
         return 0.0
     if truth.targets is not None:
-        convention = "voc07" if metric == "map11" else "full"
+        convention: Convention = "voc07" if metric == "map11" else "full"
         value = mean_average_precision(scores, truth.targets, convention)
         return 0.0 if np.isnan(value) else value
     correct = scores.argmax(axis=1) == truth.labels

@@ -54,6 +54,8 @@ class ProbeSpec(Spec, ABC):
     """Names of benchmarks, or mappings with a `kind` for data of your own. Left out: those of the probe."""
 
     default_benchmarks: ClassVar[tuple[str, ...]]
+    usual: ClassVar[bool] = True
+    """Whether the probe runs where nobody names probes. Not if it trains for long."""
 
     @property
     def variant(self) -> str:

@@ -54,6 +54,7 @@ class FewShotSpec(ProbeSpec):
     """`backbone`: before the projection into the shared space."""
 
     default_benchmarks = ("glyphs_script", "digits")
+    usual = False
 
     @property
     def variant(self) -> str:

@@ -58,6 +58,7 @@ class FineTuneSpec(ProbeSpec):
     """`test`: score the epoch that is best on the scored rows, as ELEVATER. Else the last one."""
 
     default_benchmarks = ("digits",)
+    usual = False
 
     @property
     def variant(self) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal
 
+import numpy as np
+
 from protoclip_cli.data.benchmarks.base import Benchmark
 from protoclip_cli.evaluation.embedder import Embedder
 from protoclip_cli.evaluation.probes.base import Finding, Note, ProbeSpec
@@ -22,7 +24,11 @@ class RetrievalSpec(ProbeSpec):
 
     def refuses(self, benchmark: Benchmark) -> str | None:
         """See `ProbeSpec`."""
-        return "has no captions" if benchmark.pairs is None else None
+        if benchmark.pairs is None or not len(benchmark.pairs.texts):
+            return "has no captions"
+        if len(np.unique(benchmark.pairs.image_of_text)) < len(benchmark.pairs.rows):
+            return "has images without a caption"
+        return None
 
     def measure(self, benchmark: Benchmark, embedder: Embedder, seed: int, note: Note) -> Iterator[Finding]:  # noqa: ARG002
         """See `ProbeSpec`.
