@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from pydantic import Field
 
 from protoclip_cli.data.benchmarks.base import Benchmark
@@ -71,11 +72,40 @@ class FewShotSpec(ProbeSpec):
 
     def measure(self, benchmark: Benchmark, embedder: Embedder, seed: int, note: Note) -> Iterator[Finding]:
         """See `ProbeSpec`."""
+        assert benchmark.test is not None
+        classes = class_count(benchmark)
+        for shots in self.shots:
+            name = "full" if shots == -1 else f"{shots}shot"
+            of_seeds: list[dict[str, Judged]] = []
+            for draw_seed in self.seeds[:1] if shots == -1 else self.seeds:
+                scores = self.logits(benchmark, embedder, shots, draw_seed, note)
+                judged = list(judge(scores, benchmark.test, benchmark.metric, seed))
+                of_seeds.append({one.metric: one for one in judged})
+                for one in judged:
+                    yield self._finding(benchmark, one, f"@{name}_seed{draw_seed}", classes)
+            for metric in of_seeds[0]:
+                mean = _mean([each[metric] for each in of_seeds])
+                yield self._finding(benchmark, mean, f"@{name}", classes)
+
+    def logits(
+        self, benchmark: Benchmark, embedder: Embedder, shots: int, seed: int, note: Note
+    ) -> NDArray[np.float32]:
+        """The logits (n, C) of the test rows after one draw; a softmax gives probabilities.
+
+        Args:
+            benchmark: one that is not refused.
+            embedder: the model.
+            shots: images of each class; -1: all there are.
+            seed: of the draw and of the fit.
+            note: is told of classes with fewer images.
+
+        Raises:
+            ProtoclipError: no training gave a head that tells anything apart.
+        """
         assert benchmark.train is not None
         assert benchmark.test is not None
         model = embedder if self.features == "embedding" else embedder.using(self.features)
         train, test = Learnable.of(benchmark.train, model), Learnable.of(benchmark.test, model)
-        classes = class_count(benchmark)
         start = prompt_directions(benchmark, embedder) if self.start == "text" else None
         fit = ElevaterFit(
             rate=None if self.search else self.rate,
@@ -84,20 +114,9 @@ class FewShotSpec(ProbeSpec):
             best_on_test=self.select_on == "test",
             first_weight=None if start is None else torch.from_numpy(start.astype(np.float32)),
         )
-        for shots in self.shots:
-            name = "full" if shots == -1 else f"{shots}shot"
-            of_seeds: list[dict[str, Judged]] = []
-            for draw_seed in self.seeds[:1] if shots == -1 else self.seeds:
-                drawn = draw(train, classes, shots, draw_seed)
-                _tell(drawn, shots, note)
-                scores = fit(drawn, test, Task(classes, benchmark.metric, draw_seed))
-                judged = list(judge(scores, benchmark.test, benchmark.metric, seed))
-                of_seeds.append({one.metric: one for one in judged})
-                for one in judged:
-                    yield self._finding(benchmark, one, f"@{name}_seed{draw_seed}", classes)
-            for metric in of_seeds[0]:
-                mean = _mean([each[metric] for each in of_seeds])
-                yield self._finding(benchmark, mean, f"@{name}", classes)
+        drawn = draw(train, class_count(benchmark), shots, seed)
+        _tell(drawn, shots, note)
+        return fit(drawn, test, Task(class_count(benchmark), benchmark.metric, seed))
 
     def _finding(self, benchmark: Benchmark, judged: Judged, suffix: str, classes: int) -> Finding:
         assert benchmark.test is not None

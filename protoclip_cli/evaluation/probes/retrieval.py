@@ -38,6 +38,10 @@ class RetrievalSpec(ProbeSpec):
         """
         assert benchmark.pairs is not None
         pairs = benchmark.pairs
+        if empty := sum(not text.strip() for text in pairs.texts):
+            note(
+                f"retrieval: {empty} of {len(pairs.texts)} captions are empty and find no image but by chance"
+            )
         found = retrieval_ranks(
             embedder.images(pairs.images, pairs.rows), embedder.texts(pairs.texts), pairs.image_of_text
         )

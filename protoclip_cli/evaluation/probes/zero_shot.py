@@ -87,6 +87,11 @@ class ZeroShotSpec(ProbeSpec):
                     prompts_hash=digest(prompts.texts),
                 )
 
+    def logits(self, benchmark: Benchmark, embedder: Embedder) -> NDArray[np.float64]:
+        """100 times the cosines (n, C) of a benchmark that is not refused; a softmax gives probabilities."""
+        assert benchmark.unfitted is not None
+        return self._logits(self._prompts(benchmark), benchmark.unfitted[1], embedder)
+
     def _judged(
         self, prompts: Prompts, share: float | None, benchmark: Benchmark, embedder: Embedder, seed: int
     ) -> Iterable[Judged]:

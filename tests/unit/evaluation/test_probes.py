@@ -84,6 +84,15 @@ def test_retrieval_measures_both_ways(benchmark, embedder):
     assert (scores["image_to_text_recall@1"].n, scores["text_to_image_recall@1"].n) == (60, 61)
 
 
+def test_retrieval_tells_of_captions_that_say_nothing(benchmark, embedder):
+    texts = ["", " ", *benchmark.pairs.texts[2:]]
+    notes = []
+    RetrievalSpec().run(
+        replace(benchmark, pairs=replace(benchmark.pairs, texts=texts)), embedder, 0, notes.append
+    )
+    assert notes == ["retrieval: 2 of 61 captions are empty and find no image but by chance"]
+
+
 def test_linear_probe_learns_from_train_and_is_judged_on_test(benchmark, embedder):
     scores = by_metric(LinearProbeSpec().run(benchmark, embedder, 0))
     assert scores["top1"].value > 0.9

@@ -94,6 +94,13 @@ def test_a_mixture_has_a_score_for_every_share(benchmark, embedder):
     assert len({scores[share].value for share in shares}) > 1
 
 
+def test_logits_are_what_is_judged(benchmark, embedder):
+    logits = ZeroShotSpec().logits(benchmark, embedder)
+    assert np.abs(logits).max() <= 100
+    accuracy = (logits.argmax(axis=1) == benchmark.test.labels).mean()
+    assert accuracy == by_metric(ZeroShotSpec(), benchmark, embedder)["top1"].value
+
+
 def test_several_classes_and_areas_under_the_curve(benchmark, embedder):
     targets = np.eye(6, dtype=np.int8)[benchmark.test.labels]
     test = Labelled(benchmark.test.images, benchmark.test.rows, benchmark.test.labels, targets)
