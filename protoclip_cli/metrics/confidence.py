@@ -129,7 +129,7 @@ def of_roc_auc(scores: NDArray[np.float64], positive: NDArray[np.bool_]) -> Inte
     >>> [round(end, 2) for end in of_roc_auc(np.array([0.1, 0.3, 0.2, 0.4]), positive)]
     [0.06, 1.0]
     """
-    from scipy.stats import rankdata  # type: ignore[import-untyped]
+    from scipy.stats import rankdata
 
     high, low = scores[positive], scores[~positive]
     ranks = rankdata(np.concatenate([high, low]))

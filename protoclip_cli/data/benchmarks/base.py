@@ -37,9 +37,6 @@ class Images(Protocol):
         """Where the image of a row is, for messages."""
 
 
-Metric = Literal["top1", "mean_per_class", "roc_auc", "map11", "map"]
-
-
 @dataclass(frozen=True, slots=True)
 class Labelled:
     """Rows of images with their classes: one split."""

@@ -66,7 +66,7 @@ class ZeroShotSpec(ProbeSpec):
             return "has no class names"
         if self.names is None and (wrong := misfit(benchmark, benchmark.unfitted[1])):
             return wrong
-        has = self.templates or self.prompts or benchmark.templates
+        has = self.templates or self.prompts or benchmark.prompts or benchmark.templates
         return None if has else "has no prompt templates"
 
     def measure(self, benchmark: Benchmark, embedder: Embedder, seed: int, note: Note) -> Iterator[Finding]:  # noqa: ARG002
@@ -128,6 +128,8 @@ class ZeroShotSpec(ProbeSpec):
         if self.prompts is not None:
             firsts = tuple(several[0] for several in names)
             return Prompts.of(read_prompts(self.prompts, benchmark.name, firsts))
+        if benchmark.prompts and not self.templates and self.names is None:
+            return Prompts.of(benchmark.prompts)
         templates = self.templates or benchmark.templates
         if isinstance(templates, Path):
             templates = read_templates(templates, benchmark.name)
@@ -138,5 +140,4 @@ class ZeroShotSpec(ProbeSpec):
     def _names(self, benchmark: Benchmark) -> list[tuple[str, ...]]:
         if self.names is not None:
             return read_names(self.names, benchmark.name, class_count(benchmark))
-        more = benchmark.synonyms or ((),) * len(benchmark.classes)
-        return [(name, *others) for name, others in zip(benchmark.classes, more, strict=True)]
+        return list(benchmark.synonyms) or [(name,) for name in benchmark.classes]
