@@ -29,6 +29,14 @@ def _same_chance_and_few_threads() -> None:
     torch.manual_seed(0)
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Features that tests compute do not stay in the cache of who runs them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PROTOCLIP_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 class Workers:
     """Python processes that stay: importing torch is paid once, and each call makes a new group of them."""
 

@@ -2,97 +2,142 @@
 
 from __future__ import annotations
 
-import json
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from protoclip_cli.cli.ending import clean_end
 from protoclip_cli.cli.options import Debug, Json, Quiet, Set, Verbose
-from protoclip_cli.core.errors import UsageError
 
-if TYPE_CHECKING:
-    from protoclip_cli.recipe.evaluate import EvaluateRecipe
+
+class Precision(StrEnum):
+    """In which type models compute."""
+
+    fp32 = "fp32"
+    bf16 = "bf16"
+
+
+class Feature(StrEnum):
+    """Which features of images are judged."""
+
+    embedding = "embedding"
+    backbone = "backbone"
 
 
 def evaluate(
     ckpt: Annotated[
-        str, typer.Option(help="A run, a checkpoint, or a folder open_clip can load.", metavar="PATH")
-    ],
+        list[str] | None,
+        typer.Option(
+            "--ckpt",
+            "--run",
+            help="A run, a checkpoint, a folder open_clip can load, or a file of weights. Repeatable.",
+            metavar="PATH",
+        ),
+    ] = None,
+    episode: Annotated[
+        int | None, typer.Option(min=0, help="Of a run: the checkpoint of this episode. Default: the last.")
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="A model of open_clip, timm:NAME or torchvision:NAME; or what a file of --ckpt is of.",
+            metavar="NAME",
+        ),
+    ] = None,
+    pretrained: Annotated[
+        str | None, typer.Option(help="The weights of --model.", metavar="TAG|FILE")
+    ] = None,
     tasks: Annotated[
         str | None,
         typer.Option(
-            help="Probes, separated by commas, or a recipe. Default: all probes.", metavar="NAMES|RECIPE"
+            help="Probes, or lists of tasks (protoclip, itra, clip-rocket, elevater, clip-benchmark), parted "
+            "by commas; or a recipe. Default: all probes.",
+            metavar="NAMES|RECIPE",
         ),
     ] = None,
     benchmarks: Annotated[
         str | None,
-        typer.Option(help="Shipped benchmarks, separated by commas. Default: those of each probe."),
+        typer.Option(help="Benchmarks or groups of them, separated by commas. Default: those of each probe."),
     ] = None,
     data: Annotated[
         list[Path] | None,
         typer.Option(help="Your own: a folder of images by class, or a table of pairs. Repeatable."),
     ] = None,
+    data_root: Annotated[
+        Path | None, typer.Option(help="Where the data sets of benchmarks are.", metavar="DIR")
+    ] = None,
+    skip_missing: Annotated[
+        bool, typer.Option("--skip-missing", help="A benchmark whose data is missing is no error (exit 4).")
+    ] = False,
+    feature: Annotated[
+        Feature | None,
+        typer.Option(help="What probes of images alone work on. Default: as tasks say."),
+    ] = None,
+    precision: Annotated[
+        Precision, typer.Option(help="In which type models compute; scores record it.")
+    ] = Precision.fp32,
     set_: Set = None,
     batch: Annotated[int, typer.Option(min=1, help="Rows encoded at a time.")] = 256,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of what is left to chance.")] = None,
+    cache_gb: Annotated[
+        float, typer.Option(min=0, help="Room for features on disk; what was used longest ago goes first.")
+    ] = 10,
+    no_cache: Annotated[
+        bool, typer.Option("--no-cache", help="Neither use nor keep features on disk.")
+    ] = False,
+    watch: Annotated[
+        Path | None,
+        typer.Option(help="Evaluate the checkpoints of a run as they appear, until it ends.", metavar="RUN"),
+    ] = None,
+    list_models: Annotated[
+        bool, typer.Option("--list-models", help="Show open_clip's models and their weights, and exit.")
+    ] = False,
+    list_benchmarks: Annotated[
+        bool, typer.Option("--list-benchmarks", help="Show benchmarks, and exit.")
+    ] = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
     json_: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Evaluate a trained model with every probe that fits a benchmark.
+    """Evaluate trained models with every probe that fits a benchmark.
 
-    Scores of a run's checkpoint are also written to the run.
+    Scores of a run's checkpoint are also written to the run. Features are kept on disk and used again.
 
     Example: `protoclip evaluate --ckpt runs/quickstart --tasks zero_shot,retrieval --data my_photos/`
+
+    Example: `protoclip evaluate --ckpt runs/mine --model RN50 --pretrained openai --tasks protoclip`
     """
     with clean_end(debug=debug):
-        from protoclip_cli.cli.screen import Screen, print_result
-        from protoclip_cli.workflows.evaluate import evaluate as run_evaluation
+        if list_models or list_benchmarks:
+            from protoclip_cli.cli.evaluate_lists import show_benchmarks, show_models
 
-        recipe = _recipe(tasks, _chosen(benchmarks, data), set_ or [])
+            if list_models:
+                show_models(as_json=json_)
+            else:
+                show_benchmarks(data_root, as_json=json_)
+            return
+        from protoclip_cli.cli.evaluate_choices import chosen_models, chosen_tasks, one_run
+        from protoclip_cli.cli.evaluate_result import show_result
+        from protoclip_cli.cli.screen import Screen
+        from protoclip_cli.workflows.evaluate import compare
+        from protoclip_cli.workflows.evaluator import EvaluateSettings
+        from protoclip_cli.workflows.watch import watch as watch_run
+
+        recipe = chosen_tasks(tasks, benchmarks, data, set_, None if feature is None else feature.value)
+        settings = EvaluateSettings(
+            seed=recipe.seed if seed is None else seed,
+            batch=batch,
+            precision=precision.value,
+            data_root=data_root,
+            cache_bytes=0 if no_cache else int(cache_gb * 2**30),
+        )
         with Screen(quiet=quiet, verbose=verbose) as screen:
-            scores = run_evaluation(
-                ckpt, recipe.tasks, seed=recipe.seed if seed is None else seed, batch=batch, reporter=screen
-            )
-        rows = [score.row() for score in scores]
-        from protoclip_cli.compute.processes import is_main
-
-        if is_main():
-            screen.table(rows)
-            print_result(json.dumps({"ckpt": ckpt, "scores": rows}) if json_ else str(ckpt))
-
-
-def _chosen(benchmarks: str | None, data: list[Path] | None) -> list[Any] | None:
-    """Benchmarks as a recipe writes them, or None to leave the choice to the probes."""
-    if benchmarks is None and not data:
-        return None
-    named = [name.strip() for name in (benchmarks or "").split(",") if name.strip()]
-    own = [{"kind": "folder" if path.is_dir() else "table", "path": str(path)} for path in data or []]
-    return [*named, *own]
-
-
-def _recipe(tasks: str | None, benchmarks: list[Any] | None, overrides: list[str]) -> EvaluateRecipe:
-    from pydantic import ValidationError
-
-    from protoclip_cli.evaluation.probes import PROBES, usual
-    from protoclip_cli.recipe.evaluate import EvaluateRecipe
-    from protoclip_cli.recipe.load import load_recipe
-    from protoclip_cli.recipe.shipped import find_recipe
-
-    if tasks is not None and (Path(tasks).suffix in {".yaml", ".yml"} or "/" in tasks):
-        if benchmarks is not None:
-            raise UsageError(
-                "a recipe of tasks names its benchmarks", hint="leave --benchmarks and --data out"
-            )
-        return load_recipe(find_recipe(tasks), EvaluateRecipe, overrides)
-    if overrides:
-        raise UsageError("--set changes a recipe, and --tasks names none", hint="use --tasks RECIPE.yaml")
-    kinds = usual() if tasks is None else [kind.strip() for kind in tasks.split(",") if kind.strip()]
-    try:
-        return EvaluateRecipe.model_validate({"tasks": {kind: {"benchmarks": benchmarks} for kind in kinds}})
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
-        raise UsageError(first, hint=f"probes: {', '.join(PROBES.kinds())}") from None
+            if watch is not None:
+                done = watch_run(one_run(watch, ckpt, model), recipe.tasks, settings, screen)
+            else:
+                wanted = chosen_models(ckpt, episode, model, pretrained)
+                done = compare(wanted, recipe.tasks, settings, screen)
+        show_result(done, screen, as_json=json_, skip_missing=skip_missing)

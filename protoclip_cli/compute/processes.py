@@ -16,6 +16,9 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from protoclip_cli.core import errors
+from protoclip_cli.core.errors import ProtoclipError
+
 _BUCKET_BYTES = 32 * 2**20
 
 
@@ -165,14 +168,53 @@ def wait_for_all() -> None:
 
 def from_main(value: Any) -> Any:
     """What the main process has, on all of them. Small plain values only; it travels as JSON."""
+    return _from_rank(0, value)
+
+
+def _from_rank(source: int, value: Any) -> Any:
     if world() == 1:
         return value
     import json
 
-    device = torch.device("cuda") if dist.get_backend() == "nccl" else torch.device("cpu")
-    text = torch.frombuffer(bytearray(json.dumps(value).encode()), dtype=torch.uint8) if is_main() else None
+    device, own = _device(), rank() == source
+    text = torch.frombuffer(bytearray(json.dumps(value).encode()), dtype=torch.uint8) if own else None
     size = torch.tensor([0 if text is None else len(text)], device=device)
-    dist.broadcast(size, 0)
+    dist.broadcast(size, source)
     data = torch.zeros(int(size), dtype=torch.uint8, device=device) if text is None else text.to(device)
-    dist.broadcast(data, 0)
+    dist.broadcast(data, source)
     return json.loads(bytes(data.cpu().numpy()).decode())
+
+
+def on_all(claims: Tensor) -> Tensor:
+    """Which claims (n,) hold on every process; on the CPU."""
+    if world() == 1:
+        return claims
+    held = claims.to(_device(), torch.uint8)
+    dist.all_reduce(held, dist.ReduceOp.MIN)
+    return held.bool().cpu()
+
+
+def fail_together(error: ProtoclipError | None) -> None:
+    """Raise on all processes what one of them has met, so that none waits for one that has given up.
+
+    Args:
+        error: what this process has met; None: nothing.
+
+    Raises:
+        ProtoclipError: of the first process that has met one, in its words.
+    """
+    if world() == 1:
+        if error is not None:
+            raise error
+        return
+    failed = _gather(torch.tensor([error is not None], dtype=torch.uint8, device=_device())).tolist()
+    if not any(failed):
+        return
+    said = (type(error).__name__, str(error), error.hint) if error is not None else None
+    kind, message, hint = _from_rank(failed.index(1), said)
+    raise getattr(errors, kind, ProtoclipError)(message, hint=hint) from error
+
+
+def _device() -> torch.device:
+    """Where what processes tell each other must be."""
+    return torch.device("cuda") if dist.get_backend() == "nccl" else torch.device("cpu")

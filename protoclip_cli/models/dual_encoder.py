@@ -58,7 +58,11 @@ class DualEncoder(nn.Module):
         return Features(embedding, {name: projections[name](embedding) for name in heads})
 
     def backbone(self, view: Tensor) -> Tensor:
-        """What the image tower has before its projection, of (b, 3, H, W) uint8. See `Towers.backbone`."""
+        """Features of images before the projection into the shared space: (b, 3, H, W) uint8 to (b, W).
+
+        Raises:
+            DataError: the image tower is not made that way.
+        """
         return self.towers.backbone(self._normalise(view))
 
     def project(self, modality: Modality, embedding: Tensor, head: str) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,16 @@ def _saved_name(name: str) -> str:
     return name.removeprefix("towers.clip.")
 
 
+def put_weights(model: DualEncoder, tensors: Mapping[str, Tensor]) -> None:
+    """Fill a model with tensors under the names of `weights_of`, all of them.
+
+    Raises:
+        RuntimeError: one is missing, unknown or of another shape.
+    """
+    names = {_saved_name(name): name for name in model.state_dict()}
+    model.load_state_dict({names.get(name, name): tensor for name, tensor in tensors.items()})
+
+
 def save_weights(model: DualEncoder, path: Path) -> None:
     """Write `model.safetensors`."""
     from safetensors.torch import save_file
@@ -46,8 +57,8 @@ def load_weights(model: DualEncoder, path: Path) -> None:
         DataError: the file is damaged or belongs to another model.
     """
     saved = _read(path)
-    names = {_saved_name(name): name for name in model.state_dict()}
-    missing, extra = names.keys() - saved.keys(), saved.keys() - names.keys()
+    own = weights_of(model).keys()
+    missing, extra = own - saved.keys(), saved.keys() - own
     if missing or extra:
         some = ", ".join(sorted(missing | extra)[:3])
         raise DataError(
@@ -55,7 +66,7 @@ def load_weights(model: DualEncoder, path: Path) -> None:
             hint="use the recipe the checkpoint was trained with",
         )
     try:
-        model.load_state_dict({names[name]: tensor for name, tensor in saved.items()})
+        put_weights(model, saved)
     except RuntimeError as error:
         lines = str(error).splitlines()
         raise DataError(

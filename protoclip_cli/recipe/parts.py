@@ -16,6 +16,7 @@ from protoclip_cli.models.builders import BUILDERS
 from protoclip_cli.objectives import OBJECTIVES
 from protoclip_cli.optimization.optimizers import OPTIMIZERS
 from protoclip_cli.optimization.schedules import SCHEDULES
+from protoclip_cli.recipe.groups import named_tasks
 
 AnyPairs: Any = PAIRS.any
 AnyImageView: Any = IMAGE_VIEWS.any
@@ -33,13 +34,14 @@ class EvaluateSpec(Spec):
     every: int | None = Field(None, gt=0)
     """Evaluate after every so many episodes, and always after the last. Empty: only then."""
     tasks: dict[str, AnyProbe] = Field(default_factory=dict)
-    """Probes: a list of kinds, or a mapping from names to probes (a name is a kind where none is given)."""
+    """Probes: a list of kinds and of shipped recipes of `evaluate`, or a mapping from names to probes (a name
+    is a kind where none is given; `benchmarks` may name a group)."""
 
     @model_validator(mode="before")
     @classmethod
     def _short_forms(cls, value: Any) -> Any:
         if isinstance(value, dict) and "tasks" in value:
-            return {**value, "tasks": _named_probes(value["tasks"])}
+            return {**value, "tasks": named_tasks(value["tasks"])}
         return value
 
     def due(self, episode: int, episodes: int) -> dict[str, ProbeSpec]:
@@ -50,15 +52,3 @@ class EvaluateSpec(Spec):
             for name, probe in self.tasks.items()
             if last or ((every := probe.every or self.every) and (episode + 1) % every == 0)
         }
-
-
-def _named_probes(tasks: Any) -> Any:
-    """A list of kinds, or a mapping whose values may lack their kind, as a mapping of whole probes."""
-    if isinstance(tasks, list):
-        tasks = {str(kind): {} for kind in tasks}
-    if not isinstance(tasks, dict):
-        return tasks
-    return {
-        name: {"kind": name, **(probe or {})} if isinstance(probe, dict | None) else probe
-        for name, probe in tasks.items()
-    }

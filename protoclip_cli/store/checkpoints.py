@@ -22,6 +22,7 @@ from protoclip_cli.store.files import (
     read_json,
     write_json,
 )
+from protoclip_cli.store.locks import unpinned
 
 _NAME = re.compile(r"step_(\d+)")
 _STATE = "state.json"
@@ -149,12 +150,18 @@ def remove_checkpoint(path: Path) -> None:
 
 
 def prune(folder: Path, keep_last: int, keep: Callable[[int], bool]) -> None:
-    """Delete all but the newest checkpoints and those to keep, and what a crash left behind."""
+    """Delete all but the newest checkpoints and those to keep, and what a crash left behind.
+
+    One that is being evaluated stays until a later call.
+    """
     for path in folder.glob(".step_*"):
         shutil.rmtree(path, ignore_errors=True)
     for checkpoint in list_checkpoints(folder)[:-keep_last]:
-        if not keep(checkpoint.step):
-            remove_checkpoint(checkpoint.path)
+        if keep(checkpoint.step):
+            continue
+        with unpinned(checkpoint.path) as free:
+            if free:
+                remove_checkpoint(checkpoint.path)
 
 
 def tensors_hash(tensors: Mapping[str, Tensor]) -> str:

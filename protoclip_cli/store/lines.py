@@ -9,25 +9,25 @@ from pathlib import Path
 from typing import Any
 
 from protoclip_cli.store.files import disk_errors, write_bytes
+from protoclip_cli.store.locks import locked
 
 Row = dict[str, Any]
 
 
 def append_lines(path: Path, rows: Iterable[Row]) -> None:
-    """Append rows in one write, on a line of their own even if a crash has cut the last line off."""
+    """Append rows, on a line of their own even if a crash has cut the last line off.
+
+    The file is locked meanwhile: rows of two processes never mix.
+    """
     text = "".join(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows)
     if not text:
         return
-    with disk_errors(f"writing {path}"):
-        handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
-        try:
-            content = text.encode()
-            if _ends_amid_a_line(handle):
-                content = b"\n" + content
-            while content:
-                content = content[os.write(handle, content) :]
-        finally:
-            os.close(handle)
+    with disk_errors(f"writing {path}"), locked(path) as handle:
+        content = text.encode()
+        if _ends_amid_a_line(handle):
+            content = b"\n" + content
+        while content:
+            content = content[os.write(handle, content) :]
 
 
 def _ends_amid_a_line(handle: int) -> bool:
@@ -52,6 +52,8 @@ def read_lines(path: Path) -> Iterator[Row]:
 
 def keep_lines(path: Path, keep: Callable[[Row], bool]) -> None:
     """Rewrite a file with the rows to keep."""
-    if path.is_file():
+    if not path.is_file():
+        return
+    with locked(path):
         rows = [row for row in read_lines(path) if keep(row)]
         write_bytes(path, "".join(json.dumps(r, ensure_ascii=False) + "\n" for r in rows).encode())

@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
 
-from protoclip_cli.compute.processes import is_main, wait_for_all
 from protoclip_cli.core.reporter import Reporter
 from protoclip_cli.core.types import Features, StepInputs
 from protoclip_cli.data.benchmarks import open_benchmark
 from protoclip_cli.data.pairs import PairSource
 from protoclip_cli.evaluation.embedder import CachedEmbedder
 from protoclip_cli.evaluation.model_embedder import ModelEmbedder
-from protoclip_cli.evaluation.old_names import old_csv
 from protoclip_cli.evaluation.run import run_probes
-from protoclip_cli.evaluation.score import Score, latest
+from protoclip_cli.evaluation.score import Score
 from protoclip_cli.metrics.ranking import within
 from protoclip_cli.metrics.retrieval import CUTS, mean_rank, median_rank, retrieval_ranks
 from protoclip_cli.recipe.train import TrainRecipe
-from protoclip_cli.store.files import write_text
-from protoclip_cli.store.lines import append_lines, read_lines
 from protoclip_cli.store.run import RunFolder
 from protoclip_cli.training.learner import Learner
+from protoclip_cli.workflows.scores_of_run import record_scores
 
 
 class AfterEpisode:
@@ -128,26 +125,3 @@ class AfterEpisode:
                 outcomes.append({name: self.learner.objectives[name](inputs).loss.item() for name in plain})
         losses = {f"{name}/loss": float(np.mean([o[name] for o in outcomes])) for name in plain}
         return {"loss": sum(specs[name].weight * losses[f"{name}/loss"] for name in plain), **losses}
-
-
-def record_scores(folder: RunFolder, scores: Iterable[Score], reporter: Reporter) -> None:
-    """Write scores to the run's files as they come. Computed by all processes, written by the first."""
-    for score in scores:
-        if is_main():
-            append_lines(folder.scores, [score.row()])
-            reporter.scores([score.row()])
-    if is_main():
-        write_text(folder.path / "evaluation_metrics_all.csv", old_csv(read_scores_of(folder)))
-    wait_for_all()
-
-
-def read_scores_of(folder: RunFolder) -> list[Score]:
-    """All scores of a run, repeated ones once."""
-    return latest(Score.from_row(row) for row in read_lines(folder.scores))
-
-
-def read_final_scores(folder: RunFolder) -> tuple[Score, ...]:
-    """The scores of the latest step that has some."""
-    scores = read_scores_of(folder)
-    last = max((score.step or 0 for score in scores), default=0)
-    return tuple(score for score in scores if (score.step or 0) == last)

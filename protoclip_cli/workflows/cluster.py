@@ -23,6 +23,7 @@ from protoclip_cli.data.benchmarks import Benchmark, open_benchmark
 from protoclip_cli.data.benchmarks.base import Images
 from protoclip_cli.evaluation.embedder import checked
 from protoclip_cli.evaluation.model_embedder import ModelEmbedder
+from protoclip_cli.evaluation.subjects import Wanted, open_subject
 from protoclip_cli.metrics.clustering import (
     adjusted_mutual_information,
     adjusted_rand_index,
@@ -34,7 +35,6 @@ from protoclip_cli.prototypes.board import Board, make_board
 from protoclip_cli.prototypes.kmeans import KMeansSettings
 from protoclip_cli.store.files import write_json
 from protoclip_cli.workflows.building import open_pairs
-from protoclip_cli.workflows.checkpoint_of import find_model
 
 _SAMPLE = 5000
 _LARGEST, _NEAREST = 20, 3
@@ -102,8 +102,8 @@ def cluster(
     """
     accelerator = start(ComputeSpec())
     reporter = reporter if reporter is not None and is_main() else Silent()
-    found = find_model(ckpt, reporter)
-    model = found.model.to(accelerator.device)
+    with open_subject(Wanted(ckpt), reporter.warn) as found:
+        model = found.model.to(accelerator.device)
     model.prefer_channels_last()
     features = _features(model, rows, head, accelerator.device)
     names = frozenset(features) | (

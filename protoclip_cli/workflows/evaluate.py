@@ -1,25 +1,40 @@
-"""`protoclip evaluate`: what a trained model can do."""
+"""`protoclip evaluate`: what trained models can do."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
-from protoclip_cli.compute.device import ComputeSpec, start
-from protoclip_cli.compute.processes import is_main
-from protoclip_cli.core.errors import DataError
-from protoclip_cli.core.reporter import Reporter, Silent
-from protoclip_cli.data.benchmarks import open_benchmark
-from protoclip_cli.evaluation.embedder import CachedEmbedder
-from protoclip_cli.evaluation.model_embedder import ModelEmbedder
+from protoclip_cli.core.errors import DataError, ProtoclipError
+from protoclip_cli.core.reporter import Reporter
+from protoclip_cli.evaluation.averages import Average, averages
 from protoclip_cli.evaluation.probes.base import ProbeSpec
-from protoclip_cli.evaluation.run import run_probes
 from protoclip_cli.evaluation.score import Score
-from protoclip_cli.workflows.after_episode import record_scores
-from protoclip_cli.workflows.checkpoint_of import find_model
+from protoclip_cli.evaluation.subjects import Wanted
+from protoclip_cli.workflows.evaluator import EvaluateSettings, Evaluator
+
+_NOTHING = "nothing could be evaluated"
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The scores of models on the same benchmarks."""
+
+    scores: Mapping[str, Sequence[Score]]
+    """By the name of the model."""
+    missing: Mapping[str, str] = field(default_factory=dict)
+    """Why, by the name of each benchmark that could not be opened."""
+    failed: Mapping[str, ProtoclipError] = field(default_factory=dict)
+    """Why, by the name of each model that could not be evaluated to the end."""
+
+    @property
+    def averages(self) -> list[Average]:
+        """Means over the benchmarks that all models have."""
+        return averages(self.scores)
 
 
 def evaluate(
-    ckpt: str,
+    ckpt: str | Wanted,
     probes: Mapping[str, ProbeSpec],
     *,
     seed: int = 0,
@@ -29,7 +44,7 @@ def evaluate(
     """Evaluate a model. Scores of a run's checkpoint are also written to the run.
 
     Args:
-        ckpt: a run, a checkpoint, or a folder of open_clip.
+        ckpt: a run, a checkpoint, a folder of open_clip, a file of weights, or a model by name.
         probes: what to run, by name.
         seed: of every choice that is left to chance.
         batch: rows encoded at a time.
@@ -38,26 +53,44 @@ def evaluate(
     Raises:
         DataError: there is no such model, or nothing could be evaluated.
     """
-    accelerator = start(ComputeSpec())
-    reporter = reporter if reporter is not None and is_main() else Silent()
-    found = find_model(ckpt, reporter)
-    model = found.model.to(accelerator.device)
-    model.prefer_channels_last()
-    embedder = CachedEmbedder(ModelEmbedder(model, accelerator.device, batch=batch))
-    scores = []
-    for score in run_probes(
-        probes.values(),
-        open_benchmark,
-        embedder,
-        seed=seed,
-        episode=found.episode,
-        step=found.step,
-        note=reporter.warn,
-    ):
-        scores.append(score)
-        reporter.scores([score.row()])
-    if not scores:
-        raise DataError("nothing could be evaluated", hint="the notes above say why, benchmark by benchmark")
-    if found.run is not None:
-        record_scores(found.run, scores, Silent())
-    return scores
+    wanted = Wanted(ckpt) if isinstance(ckpt, str) else ckpt
+    done = compare([wanted], probes, EvaluateSettings(seed=seed, batch=batch), reporter)
+    return list(done.scores[wanted.name])
+
+
+def compare(
+    wanted: Sequence[Wanted],
+    probes: Mapping[str, ProbeSpec],
+    settings: EvaluateSettings,
+    reporter: Reporter | None = None,
+) -> Comparison:
+    """Evaluate models on the same benchmarks, one model after the other.
+
+    A model that fails does not take the scores of the others with it, unless all fail.
+
+    Args:
+        wanted: the models.
+        probes: what to run, by name.
+        settings: how to evaluate.
+        reporter: who is told what happens. None: nobody.
+
+    Raises:
+        DataError: nothing could be evaluated.
+        ProtoclipError: of the first model, if none could be evaluated; of one that is not there.
+    """
+    evaluator = Evaluator(settings, reporter)
+    for one in wanted:
+        evaluator.locate(one)  # a name that is mistyped shall not be found out after hours
+    scores: dict[str, list[Score]] = {}
+    failed: dict[str, ProtoclipError] = {}
+    for one in wanted:
+        try:
+            scores[one.name] = evaluator.evaluate(one, probes.values())
+        except ProtoclipError as error:
+            if len(wanted) == 1:
+                raise
+            failed[one.name] = error
+            evaluator.reporter.warn(f"{one.name}: {error}")
+    if not any(scores.values()):
+        raise next(iter(failed.values()), DataError(_NOTHING, hint="the notes above say why, one by one"))
+    return Comparison(scores, evaluator.benchmarks.missing, failed)

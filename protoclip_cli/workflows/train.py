@@ -30,7 +30,7 @@ from protoclip_cli.training.learner import Learner
 from protoclip_cli.training.loop import Loop
 from protoclip_cli.training.saving import Progress, Saver
 from protoclip_cli.training.step import Stepper
-from protoclip_cli.workflows.after_episode import AfterEpisode, read_final_scores
+from protoclip_cli.workflows.after_episode import AfterEpisode
 from protoclip_cli.workflows.building import (
     build_learner,
     build_towers,
@@ -49,6 +49,7 @@ from protoclip_cli.workflows.run_start import (
     snapshot_code,
     write_origin,
 )
+from protoclip_cli.workflows.scores_of_run import read_final_scores
 
 
 @dataclass(frozen=True, slots=True)

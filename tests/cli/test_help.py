@@ -60,7 +60,7 @@ def test_version(call):
         (("trian",), "No such command 'trian'"),
         (("train",), "Missing argument"),
         (("train", "quickstart", "--resum"), "No such option: --resum"),
-        (("evaluate",), "Missing option"),
+        (("evaluate",), "no model is named"),
         (("evaluate", "--ckpt", "x", "--batch", "0"), "--batch"),
         (("recipes", "cat"), "Missing argument"),
     ],

@@ -8,10 +8,12 @@ from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
 
+import numpy as np
 import open_clip
 import pytest
 import torch
 import yaml
+from PIL import Image
 from safetensors.torch import save_file
 from typer.testing import CliRunner
 
@@ -156,6 +158,20 @@ def whole(recipe, tmp_path_factory):
 def copied(whole, tmp_path):
     """A copy of that run to break."""
     return shutil.copytree(whole, tmp_path / "copied", symlinks=True)
+
+
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory):
+    """A folder of pictures of noise in three colours, by colour."""
+    rng, root = np.random.default_rng(0), tmp_path_factory.mktemp("data") / "photos"
+    for split, each in (("train", 6), ("test", 5)):
+        for place, colour in enumerate(("red", "green", "blue")):
+            (root / split / colour).mkdir(parents=True)
+            for number in range(each):
+                pixels = rng.integers(0, 150, (40, 50, 3), dtype=np.uint8)
+                pixels[..., place] += 100
+                Image.fromarray(pixels).save(root / split / colour / f"{number}.png")
+    return root
 
 
 @pytest.fixture

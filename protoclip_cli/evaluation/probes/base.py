@@ -55,12 +55,18 @@ class ProbeSpec(Spec, ABC):
 
     default_benchmarks: ClassVar[tuple[str, ...]]
     usual: ClassVar[bool] = True
-    """Whether the probe runs where nobody names probes. Not if it trains for long."""
+    """Whether the probe runs where nobody names probes. Not if it trains for long, or its data
+    is never there by itself."""
 
     @property
     def variant(self) -> str:
         """What tells these settings from the usual ones, for the names of metrics. Empty: nothing."""
         return ""
+
+    @property
+    def refs(self) -> Sequence[BenchmarkRef]:
+        """The benchmarks it is asked to run on."""
+        return self.default_benchmarks if self.benchmarks is None else self.benchmarks
 
     @abstractmethod
     def refuses(self, benchmark: Benchmark) -> str | None:

@@ -41,6 +41,7 @@ class PassageRetrievalSpec(ProbeSpec):
     """Passages embedded at a time. No number depends on it."""
 
     default_benchmarks = ("msmarco",)
+    usual = False
 
     def refuses(self, benchmark: Benchmark) -> str | None:
         """See `ProbeSpec`."""

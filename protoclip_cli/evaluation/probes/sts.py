@@ -27,6 +27,7 @@ class StsSpec(ProbeSpec):
     kind: Literal["sts"] = "sts"
 
     default_benchmarks = ("sts12", "sts13", "sts14", "sts15", "sts16", "stsbenchmark", "sickr")
+    usual = False
 
     def refuses(self, benchmark: Benchmark) -> str | None:
         """See `ProbeSpec`."""

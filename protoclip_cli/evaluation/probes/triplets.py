@@ -31,6 +31,7 @@ class TripletsProbeSpec(ProbeSpec):
     """Triplets embedded at a time."""
 
     default_benchmarks = ("wiki_sections",)
+    usual = False
 
     def refuses(self, benchmark: Benchmark) -> str | None:
         """See `ProbeSpec`."""

@@ -39,6 +39,7 @@ class VisualEntailmentSpec(ProbeSpec):
     """How often it sees the rows."""
 
     default_benchmarks = ("snli_ve",)
+    usual = False
 
     def refuses(self, benchmark: Benchmark) -> str | None:
         """See `ProbeSpec`."""

@@ -30,6 +30,7 @@ class VqaProbeSpec(ProbeSpec):
     """Questions whose statements are embedded at a time."""
 
     default_benchmarks = ("vqav2",)
+    usual = False
 
     def refuses(self, benchmark: Benchmark) -> str | None:
         """See `ProbeSpec`."""

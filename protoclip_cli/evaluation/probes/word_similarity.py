@@ -26,6 +26,7 @@ class WordSimilaritySpec(ProbeSpec):
     """Prompts with one `{}` each, for all but `none`. Left out: the 80 of ImageNet that open_clip carries."""
 
     default_benchmarks = ("rg65", "simlex999", "wordsim353")
+    usual = False
 
     def refuses(self, benchmark: Benchmark) -> str | None:
         """See `ProbeSpec`."""

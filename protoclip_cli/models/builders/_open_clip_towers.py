@@ -11,6 +11,7 @@ from torch.func import functional_call
 
 from protoclip_cli.core.errors import RecipeError
 from protoclip_cli.core.types import Modality, Preprocess
+from protoclip_cli.models.builders._open_clip_projection import without_projection
 from protoclip_cli.models.by_length import by_length
 from protoclip_cli.models.towers import Description, Tokenizer, Towers
 
@@ -38,23 +39,9 @@ class OpenClipTowers(Towers):
         return self.clip.encode_image(pixels, normalize=False)  # type: ignore[operator, no-any-return]
 
     def backbone(self, pixels: Tensor) -> Tensor:
-        """What the image tower has before it projects: a timm trunk, a pooled token, or the mean of a map."""
-        visual: Any = self.clip.visual
-        if hasattr(visual, "trunk"):
-            found: Tensor = visual.trunk(pixels)
-        elif hasattr(visual, "attnpool"):
-            found = visual.stem(pixels)
-            for stage in (visual.layer1, visual.layer2, visual.layer3, visual.layer4):
-                found = stage(found)
-        elif getattr(visual, "proj", None) is not None:
-            projection, visual.proj = visual.proj, None
-            try:
-                found = visual(pixels)
-            finally:
-                visual.proj = projection
-        else:
-            return super().backbone(pixels)
-        return found.mean(dim=(2, 3)) if found.ndim == 4 else found
+        """Features of images before the projection."""
+        with without_projection(self.clip.visual):
+            return self.image(pixels)
 
     def text(self, tokens: Tensor) -> Tensor:
         """Embed texts."""

@@ -3,7 +3,7 @@ import io
 
 import pytest
 
-from protoclip_cli.evaluation.old_names import old_csv, old_name
+from protoclip_cli.evaluation.old_names import old_csv, old_name, old_table
 from protoclip_cli.evaluation.score import Score
 
 
@@ -24,6 +24,9 @@ def score(probe, benchmark, metric, value=0.25, **more):
         ("retrieval", "coco", "image_to_text_recall@1", "image2text-R@1"),
         ("retrieval", "coco", "text_to_image_recall@10", "text2image-R@10"),
         ("retrieval", "coco", "mean_recall", "mean-recall"),
+        ("knn", "cifar10", "top1", "cifar10-knn-eval-acc"),
+        ("feature_statistics", "coco", "modality_gap", "modality_gap"),
+        ("feature_statistics", "coco", "image_std", "image_feature_std"),
     ],
 )
 def test_names_of_the_originals(probe, benchmark, metric, column):
@@ -53,3 +56,21 @@ def test_retrieval_names_its_benchmark_when_there_are_several():
     one, two = score("retrieval", "a", "mean_recall"), score("retrieval", "b", "mean_recall")
     assert list(read([one])[0]) == ["episode", "step", "mean-recall"]
     assert list(read([one, two])[0]) == ["episode", "step", "a-mean-recall", "b-mean-recall"]
+
+
+def test_the_average_of_the_ten_is_there_when_all_ten_are():
+    ten = ["imagenet", "cifar10", "cifar100", "stl10", "birdsnap", "country211", "flowers102", "gtsrb"]
+    ten += ["ucf101", "stanford_cars"]
+    first = [
+        score("zero_shot", name, "top1", place / 10, model_hash="a", step=5) for place, name in enumerate(ten)
+    ]
+    second = [score("zero_shot", name, "top1", 0.5, model_hash="b", step=9) for name in ten[1:]]
+    columns, rows = old_table([*first, *second])
+    assert columns[-1] == "zeroshot-accuracy-top1-average-of-10"
+    assert [row.get(columns[-1]) for row in rows] == ["45.0000", None]
+    assert columns[-1] not in old_table(second)[0]
+
+
+def test_statistics_of_features_are_no_percents():
+    _, rows = old_table([score("feature_statistics", "coco", "modality_gap", 0.25)])
+    assert rows[0]["modality_gap"] == "0.2500"

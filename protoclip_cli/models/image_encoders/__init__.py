@@ -1,0 +1,1 @@
+"""Encoders of images that have no text tower, one library a file."""
