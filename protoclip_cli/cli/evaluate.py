@@ -87,6 +87,25 @@ def evaluate(
     no_cache: Annotated[
         bool, typer.Option("--no-cache", help="Neither use nor keep features on disk.")
     ] = False,
+    wise_ft: Annotated[
+        str | None,
+        typer.Option(
+            "--wise-ft",
+            help="Also evaluate weights between this model and the fine-tuned --ckpt.",
+            metavar="PATH",
+        ),
+    ] = None,
+    alphas: Annotated[
+        str, typer.Option(help="With --wise-ft: how far to go, 0 to 1.", metavar="NUMBERS")
+    ] = "0,0.1,0.2,0.3,0.4,0.5,0.6,0.7,0.8,0.9,1",
+    robustness: Annotated[
+        Path | None,
+        typer.Option(help="Accuracies of reference models, for effective robustness.", metavar="CSV"),
+    ] = None,
+    submission: Annotated[
+        Path | None,
+        typer.Option(help="Also write predictions for ELEVATER's leaderboard.", metavar="DIR"),
+    ] = None,
     watch: Annotated[
         Path | None,
         typer.Option(help="Evaluate the checkpoints of a run as they appear, until it ends.", metavar="RUN"),
@@ -119,11 +138,12 @@ def evaluate(
             else:
                 show_benchmarks(data_root, as_json=json_)
             return
-        from protoclip_cli.cli.evaluate_choices import chosen_models, chosen_tasks, one_run
+        from protoclip_cli.cli.evaluate_choices import chosen_models, chosen_tasks, one_run, with_between
         from protoclip_cli.cli.evaluate_result import show_result
         from protoclip_cli.cli.screen import Screen
         from protoclip_cli.workflows.evaluate import compare
         from protoclip_cli.workflows.evaluator import EvaluateSettings
+        from protoclip_cli.workflows.submission import submit
         from protoclip_cli.workflows.watch import watch as watch_run
 
         recipe = chosen_tasks(tasks, benchmarks, data, set_, None if feature is None else feature.value)
@@ -139,5 +159,10 @@ def evaluate(
                 done = watch_run(one_run(watch, ckpt, model), recipe.tasks, settings, screen)
             else:
                 wanted = chosen_models(ckpt, episode, model, pretrained)
-                done = compare(wanted, recipe.tasks, settings, screen)
+                if wise_ft is not None:
+                    wanted = with_between(wanted, wise_ft, alphas)
+                done = compare(wanted, recipe.tasks, settings, screen, references=robustness)
+                if submission is not None:
+                    for path in submit(wanted[-1], recipe.tasks.values(), settings, submission, screen):
+                        screen.note(f"to submit: {path}")
         show_result(done, screen, as_json=json_, skip_missing=skip_missing)

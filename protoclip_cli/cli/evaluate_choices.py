@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,28 @@ def chosen_models(
     if twice := {name for name in names if names.count(name) > 1}:
         raise UsageError(f"{twice.pop()} is named twice", hint="name each model once")
     return wanted
+
+
+def with_between(wanted: Sequence[Wanted], before: str, alphas: str) -> list[Wanted]:
+    """A fine-tuned model, as models on the way to it.
+
+    Args:
+        wanted: that one model.
+        before: the path of the model it was fine-tuned from.
+        alphas: how far to go, separated by commas.
+
+    Raises:
+        UsageError: there are several models, or an alpha is not between 0 and 1.
+    """
+    if len(wanted) != 1 or wanted[0].path is None:
+        raise UsageError("--wise-ft goes with one --ckpt, the fine-tuned model", hint="name that one only")
+    try:
+        numbers = [float(number) for number in alphas.split(",")]
+    except ValueError:
+        numbers = []
+    if not numbers or not all(0 <= number <= 1 for number in numbers):
+        raise UsageError(f"--alphas {alphas}: these are not numbers from 0 to 1", hint="such as 0,0.5,1")
+    return [replace(wanted[0], before=before, alpha=number) for number in dict.fromkeys(numbers)]
 
 
 def one_run(run: Path, ckpt: Sequence[str] | None, model: str | None) -> Path:

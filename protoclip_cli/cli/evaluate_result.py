@@ -12,7 +12,7 @@ from protoclip_cli.evaluation.score import Score
 from protoclip_cli.workflows.evaluate import Comparison
 
 _COLUMNS = 6
-"""More models than these do not fit on a screen beside each other; the last ones are shown."""
+"""More models than these do not fit on a screen beside each other; they have a row a score then."""
 
 
 def show_result(done: Comparison, screen: Screen, *, as_json: bool, skip_missing: bool) -> None:
@@ -58,10 +58,15 @@ def _document(done: Comparison) -> str:
 
 
 def _tables(done: Comparison, screen: Screen) -> None:
-    """One model: a row a score, with intervals. Several: a column a model."""
-    names = list(done.scores)[-_COLUMNS:]
+    """One model: a row a score, with intervals. Several: a column a model. Many: a row a model and score."""
+    names = list(done.scores)
     if len(names) == 1:
         screen.table([score.row() for score in done.scores[names[0]]])
+    elif len(names) > _COLUMNS:
+        every = [(name, score) for name, scores in done.scores.items() for score in scores]
+        rows = [[name, s.probe, s.benchmark, s.metric, shown(s.row())] for name, s in every]
+        screen.grid(["model", "probe", "benchmark", "metric", "score"], rows)
+        return
     else:
         screen.grid(["probe", "benchmark", "metric", *names], _lines(done, names))
     means = [

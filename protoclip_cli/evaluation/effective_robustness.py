@@ -11,7 +11,7 @@ from protoclip_cli.core.errors import DataError
 from protoclip_cli.evaluation.score import Score
 from protoclip_cli.metrics.robustness import Trend, fit_trend
 
-SHIFTED = ("imagenetv2", "imagenet_a", "imagenet_r", "imagenet_sketch", "objectnet")
+SHIFTED = ("imagenetv2", "imagenet-a", "imagenet-r", "imagenet_sketch", "objectnet")
 
 
 def read_trends(path: Path, reference: str = "imagenet") -> dict[str, Trend]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from protoclip_cli.core.errors import DataError, ProtoclipError
 from protoclip_cli.core.reporter import Reporter
 from protoclip_cli.evaluation.averages import Average, averages
+from protoclip_cli.evaluation.effective_robustness import effective_robustness, read_trends
 from protoclip_cli.evaluation.probes.base import ProbeSpec
 from protoclip_cli.evaluation.score import Score
 from protoclip_cli.evaluation.subjects import Wanted
@@ -63,6 +65,8 @@ def compare(
     probes: Mapping[str, ProbeSpec],
     settings: EvaluateSettings,
     reporter: Reporter | None = None,
+    *,
+    references: Path | None = None,
 ) -> Comparison:
     """Evaluate models on the same benchmarks, one model after the other.
 
@@ -73,11 +77,13 @@ def compare(
         probes: what to run, by name.
         settings: how to evaluate.
         reporter: who is told what happens. None: nobody.
+        references: a table of reference models, for effective robustness; see `read_trends`.
 
     Raises:
-        DataError: nothing could be evaluated.
+        DataError: nothing could be evaluated, or the table of references cannot be used.
         ProtoclipError: of the first model, if none could be evaluated; of one that is not there.
     """
+    trends = None if references is None else read_trends(references)
     evaluator = Evaluator(settings, reporter)
     for one in wanted:
         evaluator.locate(one)  # a name that is mistyped shall not be found out after hours
@@ -93,4 +99,12 @@ def compare(
             evaluator.reporter.warn(f"{one.name}: {error}")
     if not any(scores.values()):
         raise next(iter(failed.values()), DataError(_NOTHING, hint="the notes above say why, one by one"))
+    if trends is not None:
+        for name, found in scores.items():
+            more = list(effective_robustness(found, trends))
+            if not more:
+                evaluator.reporter.warn(
+                    f"{name}: no effective robustness without top1 on imagenet and a shifted set"
+                )
+            found.extend(more)
     return Comparison(scores, evaluator.benchmarks.missing, failed)

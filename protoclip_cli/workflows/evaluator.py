@@ -23,6 +23,7 @@ from protoclip_cli.evaluation.run import run_probes
 from protoclip_cli.evaluation.score import Score
 from protoclip_cli.evaluation.stored_embedder import StoredEmbedder
 from protoclip_cli.evaluation.subjects import Subject, Wanted, locate, open_subject
+from protoclip_cli.models.dual_encoder import DualEncoder
 from protoclip_cli.workflows.scores_of_run import record_scores
 
 
@@ -69,11 +70,11 @@ class Evaluator:
             ProtoclipError: there is no such model, it is damaged, or its features are not finite.
         """
         with ExitStack() as stack:
-            subject = self._opened(wanted, stack)
+            subject = self.open(wanted, stack)
             scores = run_probes(
                 probes,
                 self.benchmarks,
-                self._embedder(subject),
+                self.embedder(subject.model),
                 seed=self.settings.seed,
                 note=self.reporter.warn,
                 episode=subject.episode,
@@ -102,8 +103,12 @@ class Evaluator:
         fail_together(error)
         return Wanted(**from_main(located))
 
-    def _opened(self, wanted: Wanted, stack: ExitStack) -> Subject:
-        """The model on all processes."""
+    def open(self, wanted: Wanted, stack: ExitStack) -> Subject:
+        """The model, on all processes, until the stack is closed.
+
+        Raises:
+            ProtoclipError: there is no such model, or it is damaged.
+        """
         located = self.locate(wanted)
         subject, error = None, None
         try:
@@ -114,8 +119,9 @@ class Evaluator:
         assert subject is not None
         return subject
 
-    def _embedder(self, subject: Subject) -> CachedEmbedder:
-        model = subject.model.to(self.device)
+    def embedder(self, model: DualEncoder) -> CachedEmbedder:
+        """The model as probes see it, on the device."""
+        model = model.to(self.device)
         model.prefer_channels_last()
         embedder = ModelEmbedder(
             model,

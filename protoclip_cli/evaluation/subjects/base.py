@@ -24,6 +24,10 @@ class Wanted:
     """A tag of published weights, or a file."""
     episode: int | None = None
     """Of a run: which episode's checkpoint. None: the last."""
+    before: str | None = None
+    """A path to the same model before it was fine-tuned, to take weights between the two (WiSE-FT)."""
+    alpha: float = 1.0
+    """How far from `before` to `path`."""
 
     @property
     def name(self) -> str:
@@ -33,7 +37,8 @@ class Wanted:
         ('runs/a@3', 'RN50 openai')
         """
         if self.path is not None:
-            return self.path if self.episode is None else f"{self.path}@{self.episode}"
+            name = self.path if self.episode is None else f"{self.path}@{self.episode}"
+            return name if self.before is None else f"{name} alpha={self.alpha:g}"
         return f"{self.model} {self.pretrained or 'random'}"
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from protoclip_cli.core.errors import DataError, UsageError
 from protoclip_cli.evaluation.subjects.base import Note, Subject, Wanted
+from protoclip_cli.evaluation.subjects.between import between
 from protoclip_cli.evaluation.subjects.checkpoint import is_checkpoint, open_checkpoint
 from protoclip_cli.evaluation.subjects.image_encoder import is_image_encoder, open_image_encoder
 from protoclip_cli.evaluation.subjects.open_clip_folder import is_open_clip_folder, open_open_clip_folder
@@ -55,6 +56,11 @@ def open_subject(wanted: Wanted, note: Note) -> Iterator[Subject]:
         UsageError: it takes more, or less, to name this model.
     """
     wanted = locate(wanted, note)
+    if wanted.before is not None:
+        after, before = replace(wanted, before=None), Wanted(wanted.before, model=wanted.model)
+        with open_subject(after, note) as new, open_subject(before, note) as old:
+            yield between(old, new, wanted.alpha)
+        return
     if wanted.path is None:
         yield _named(wanted, note)
         return
