@@ -30,30 +30,33 @@ def schema_path(command: str) -> Path:
 
 def kinds_by_part() -> dict[str, list[str]]:
     """What can stand as `kind:`, by part of a train recipe. Read from the schema file."""
+    schema = json.loads(schema_path("train").read_text(encoding="utf-8"))
     found: dict[str, list[str]] = {}
-    _walk(json.loads(schema_path("train").read_text(encoding="utf-8")), "", found)
+    _walk(schema, "", found, schema["$defs"])
     return dict(sorted(found.items()))
 
 
-def _walk(node: Any, name: str, found: dict[str, list[str]]) -> None:
+def _walk(node: Any, name: str, found: dict[str, list[str]], definitions: dict[str, Any]) -> None:
     if isinstance(node, list):
         for child in node:
-            _walk(child, name, found)
+            _walk(child, name, found, definitions)
     elif isinstance(node, dict):
-        kinds = [kind for option in node.get("oneOf", []) if (kind := _kind(option))]
+        kinds = [kind for option in node.get("oneOf", []) if (kind := _kind(option, definitions))]
         if kinds:
             found.setdefault(name, sorted(kinds))
         for key, child in node.items():
             if key in {"properties", "$defs"}:
                 for part, schema in child.items():
-                    _walk(schema, part, found)
+                    _walk(schema, part, found, definitions)
             else:
-                _walk(child, name, found)
+                _walk(child, name, found, definitions)
 
 
-def _kind(option: Any) -> str | None:
-    kind = option.get("properties", {}).get("kind", {}) if isinstance(option, dict) else {}
-    return kind.get("const")
+def _kind(option: dict[str, Any], definitions: dict[str, Any]) -> str | None:
+    if "$ref" in option:
+        option = definitions[option["$ref"].rpartition("/")[2]]
+    kind: str | None = option.get("properties", {}).get("kind", {}).get("const")
+    return kind
 
 
 def generate() -> dict[str, str]:
@@ -70,9 +73,36 @@ def generate() -> dict[str, str]:
         "gather": GatherRecipe,
     }
     return {
-        command: json.dumps(recipe.model_json_schema(), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+        command: json.dumps(_shared(recipe.model_json_schema()), indent=1, sort_keys=True, ensure_ascii=False)
+        + "\n"
         for command, recipe in recipes.items()
     }
+
+
+def _shared(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema with every object once, under `$defs`: readers are part of every probe, pairs of many keys."""
+    definitions: dict[str, Any] = {}
+    names: dict[str, str] = {}
+
+    def moved(node: Any) -> Any:
+        if isinstance(node, list):
+            return [moved(child) for child in node]
+        if not isinstance(node, dict):
+            return node
+        node = {key: moved(child) for key, child in node.items() if key != "$defs"}
+        if "properties" not in node or not isinstance(node.get("title"), str):
+            return node
+        text = json.dumps(node, sort_keys=True)
+        if text not in names:
+            alike = sum(name.rstrip("0123456789") == node["title"] for name in names.values())
+            names[text] = f"{node['title']}{alike + 1 if alike else ''}"
+            definitions[names[text]] = node
+        return {"$ref": f"#/$defs/{names[text]}"}
+
+    own = {name: moved(child) for name, child in schema.get("$defs", {}).items()}
+    root = {key: moved(child) for key, child in schema.items() if key != "$defs"}
+    # What was a definition already stays reachable under its own name.
+    return {**root, "$defs": {**own, **definitions}}
 
 
 if __name__ == "__main__":
