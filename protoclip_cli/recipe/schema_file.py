@@ -80,7 +80,7 @@ def generate() -> dict[str, str]:
 
 
 def _shared(schema: dict[str, Any]) -> dict[str, Any]:
-    """The schema with every object once, under `$defs`: readers are part of every probe, pairs of many keys."""
+    """The schema with every object once, under `$defs`: readers are part of every probe."""
     definitions: dict[str, Any] = {}
     names: dict[str, str] = {}
 

@@ -80,7 +80,8 @@ def seen():
     some = Labelled(digits.test.images, digits.test.rows[:200], digits.test.labels[:200])
     train = Labelled(digits.train.images, digits.train.rows[:300], digits.train.labels[:300])
     pairs = Paired(some.images, some.rows, [f"digit {row}" for row in some.rows], np.arange(200))
-    return Benchmark("made", "half", digits.classes, digits.templates, some, train, pairs)
+    known = {"classes": digits.classes, "templates": digits.templates}
+    return Benchmark("made", "half", test=some, train=train, pairs=pairs, **known)
 
 
 @pytest.fixture

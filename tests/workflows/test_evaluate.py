@@ -196,7 +196,9 @@ def test_lists(call):
     models = call("evaluate", "--list-models").stdout.splitlines()
     assert any(line.startswith("RN50\topenai") for line in models)
     assert "glyphs-tiny\t" in models
-    assert "glyphs_digits" in call("evaluate", "--list-benchmarks").stdout.splitlines()
+    benchmarks = call("evaluate", "--list-benchmarks").stdout.splitlines()
+    assert any(line.startswith("glyphs_digits\tcarried\t") for line in benchmarks)
+    assert any(line.startswith("imagenet\tmissing\t") and "data/imagenet" in line for line in benchmarks)
     assert "openai" in json.loads(call("evaluate", "--list-models", "--json").stdout)["RN50"]
 
 
