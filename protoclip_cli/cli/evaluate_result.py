@@ -71,7 +71,7 @@ def _tables(done: Comparison, screen: Screen) -> None:
         screen.grid(["probe", "benchmark", "metric", *names], _lines(done, names))
     means = [
         [mean.probe, f"mean of {len(mean.benchmarks)}", mean.metric]
-        + [shown({"metric": mean.metric, "value": mean.values[name]}) for name in names]
+        + [shown({"probe": mean.probe, "metric": mean.metric, "value": mean.values[name]}) for name in names]
         for mean in done.averages
     ]
     screen.grid(["probe", "benchmarks", "metric", *names], means)

@@ -110,7 +110,7 @@ class Screen:
             table.add_column(title, justify="right", no_wrap=True)
         for row in rows:
             interval = row["ci95"]
-            bounds = f"{100 * interval[0]:.1f} to {100 * interval[1]:.1f}" if interval else ""
+            bounds = " to ".join(_number(end, row) for end in interval) if interval else ""
             names = (printable(str(row[key])) for key in ("probe", "benchmark", "metric"))
             table.add_row(*map(Text, (*names, shown(row), bounds, f"{row['n']:,}")))
         self.console.print(table)
@@ -127,11 +127,20 @@ class Screen:
         self.console.print(table)
 
 
+def is_share(row: dict[str, Any]) -> bool:
+    """Whether a score is a fraction of something, which people read in percent."""
+    return row.get("probe") != "feature_statistics" and not any(
+        word in row["metric"] for word in ("loss", "rank")
+    )
+
+
 def shown(row: dict[str, Any]) -> str:
-    """A score as people read it: percent, but for losses and ranks."""
-    if any(word in row["metric"] for word in ("loss", "rank")):
-        return f"{row['value']:.3f}"
-    return f"{100 * row['value']:.1f} %"
+    """A score as people read it: percent, but for losses, ranks and statistics of features."""
+    return _number(row["value"], row) + (" %" if is_share(row) else "")
+
+
+def _number(value: float, row: dict[str, Any]) -> str:
+    return f"{100 * value:.1f}" if is_share(row) else f"{value:.3f}"
 
 
 def _numbers(pace: Pace) -> str:

@@ -1,6 +1,6 @@
 """A folder of images in a folder per class.
 
-    path/<class>/...jpg                       all images are scored
+    path/<class>/...jpg                       all images are scored; what fits something is scored on a part
     path/train/<class>/..., path/test/...     probes may fit on `train`; `val` stands in for `test`
 
 A class is called like its folder, with `_` and `-` read as spaces. Other names come from `classes:` in the
@@ -11,11 +11,12 @@ on each.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from pydantic import Field
 
 from protoclip_cli.core.errors import DataError
 from protoclip_cli.data.benchmarks.base import Benchmark, Labelled
@@ -26,6 +27,9 @@ from protoclip_cli.data.benchmarks.readers.base import ReaderSpec
 _TRAIN = "train"
 _TEST = ("test", "val", "valid", "validation")
 _NAMES = "classes.txt"
+_ALL = "all"
+_LEAST = 2
+"""Images of a class that can be parted."""
 
 
 class FolderSpec(ReaderSpec):
@@ -40,6 +44,9 @@ class FolderSpec(ReaderSpec):
     """Names by folder. Left out: those in `classes.txt`, or the names of the folders."""
     templates: Templates = PHOTO_TEMPLATES
     """Prompts with one `{}` each."""
+    scored_part: float = Field(0.2, ge=0, lt=1)
+    """Of each class's images, where no folder is a split: what probes that fit something are scored on. They
+    fit on the others. 0: they do not run."""
 
     @property
     def label(self) -> str:
@@ -68,7 +75,7 @@ class FolderSpec(ReaderSpec):
         ignored = test.ignored + (train.ignored if train else 0)
         if layout.test == root and (root / _NAMES).is_file():
             ignored -= 1
-        return Benchmark(
+        benchmark = Benchmark(
             name=self.label,
             split=layout.split,
             classes=self._names(root, folders),
@@ -78,6 +85,18 @@ class FolderSpec(ReaderSpec):
             notes=(f"{ignored:,} files or hidden folders are ignored: no images, or in no class folder",)
             if ignored
             else (),
+        )
+        return self._parted(benchmark) if layout.split == _ALL else benchmark
+
+    def _parted(self, benchmark: Benchmark) -> Benchmark:
+        """With a split of our own, always the same, if every class has images for both parts."""
+        whole = benchmark.test
+        assert whole is not None
+        if not self.scored_part or np.bincount(whole.labels).min() < _LEAST:
+            return benchmark
+        test, train = parted(whole, self.scored_part)
+        return replace(
+            benchmark, split=f"{self.scored_part:g} of each class", test=test, train=train, whole=whole
         )
 
     def _layout(self, root: Path) -> _Layout:
@@ -91,7 +110,7 @@ class FolderSpec(ReaderSpec):
             return _Layout(root / self.split, self.split, None if self.split == _TRAIN else train)
         # A class may be called `train` or `test`; only where nothing else is there, these are splits.
         if not inner or inner - {_TRAIN, *_TEST}:
-            return _Layout(root, "all", None)
+            return _Layout(root, _ALL, None)
         present = [name for name in _TEST if name in inner]
         if not present:
             raise DataError(f"{root} has a `train` folder, but nothing to score", hint=_where(root))
@@ -133,6 +152,23 @@ def _labelled(root: Path, scanned: Scan, folders: Sequence[str]) -> Labelled:
     files = [file for some in each for file in some]
     labels = np.repeat(np.arange(len(folders)), [len(some) for some in each])
     return Labelled(FolderImages(root, files), np.arange(len(files)), labels)
+
+
+def parted(whole: Labelled, share: float) -> tuple[Labelled, Labelled]:
+    """A share of every class's rows by chance, at least one, and the others; always the same.
+
+    Args:
+        whole: at least two rows of each class.
+        share: between 0 and 1.
+    """
+    chance = np.random.default_rng(0)
+    first = np.zeros(len(whole.labels), bool)
+    for label in np.unique(whole.labels):
+        found = np.flatnonzero(whole.labels == label)
+        count = min(max(round(share * len(found)), 1), len(found) - 1)
+        first[chance.permutation(found)[:count]] = True
+    test, train = (Labelled(whole.images, whole.rows[part], whole.labels[part]) for part in (first, ~first))
+    return test, train
 
 
 def _pair(line: str, path: Path) -> tuple[str, str]:

@@ -36,6 +36,18 @@ def test_without_splits_all_images_are_scored(tmp_path):
     assert benchmark.notes == ()
 
 
+def test_without_splits_a_part_of_each_class_is_kept_for_what_fits(tmp_path):
+    put(tmp_path, *(f"{name}/{n}.png" for name, count in (("cat", 10), ("dog", 2)) for n in range(count)))
+    benchmark = FolderSpec(path=tmp_path).open()
+    assert (benchmark.split, benchmark.unfitted[0]) == ("0.2 of each class", "all")
+    assert np.bincount(benchmark.test.labels).tolist() == [2, 1]
+    assert np.bincount(benchmark.train.labels).tolist() == [8, 1]
+    every = [*contents(benchmark.test), *contents(benchmark.train)]
+    assert sorted(every) == contents(benchmark.whole)
+    assert FolderSpec(path=tmp_path).open().test.rows.tolist() == benchmark.test.rows.tolist()
+    assert FolderSpec(path=tmp_path, scored_part=0).open().train is None
+
+
 @pytest.mark.parametrize(
     ("folders", "split"), [(("train", "test", "val"), "test"), (("train", "val"), "val")]
 )
