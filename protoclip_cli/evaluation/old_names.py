@@ -32,6 +32,13 @@ _OF_FEATURES = {
     "text_std": "text_feature_std",
 }
 """Statistics of features, which the original measured on one benchmark and did not turn into percents."""
+_OF_TEXTS = {
+    **{(f"sts{year}", "spearman"): f"STS{year}" for year in range(12, 17)},
+    ("stsbenchmark", "spearman"): "STSBenchmark",
+    ("sickr", "spearman"): "SICKRelatedness",
+    ("msmarco", "map@100_max"): "ms-marco",
+}
+"""ITRA's names of scores of texts, by benchmark and metric."""
 _TEN = (
     "imagenet",
     "cifar10",
@@ -66,6 +73,8 @@ def old_name(score: Score, *, prefixed: bool = False) -> str:
     if score.probe == "feature_statistics":
         name = _OF_FEATURES.get(score.metric, score.metric)
         return f"{score.benchmark}-{name}" if prefixed else name
+    if name := _OF_TEXTS.get((score.benchmark, score.metric)):
+        return name
     ours = f"{score.probe}-{score.metric}".replace("_", "-")
     return f"{score.benchmark}-{_OF_BENCHMARK.get((score.probe, score.metric), ours)}"
 

@@ -27,6 +27,9 @@ def score(probe, benchmark, metric, value=0.25, **more):
         ("knn", "cifar10", "top1", "cifar10-knn-eval-acc"),
         ("feature_statistics", "coco", "modality_gap", "modality_gap"),
         ("feature_statistics", "coco", "image_std", "image_feature_std"),
+        ("sts", "sts13", "spearman", "STS13"),
+        ("sts", "sts13", "spearman_mean", "sts13-sts-spearman-mean"),
+        ("passage_retrieval", "msmarco", "map@100_max", "ms-marco"),
     ],
 )
 def test_names_of_the_originals(probe, benchmark, metric, column):
