@@ -73,8 +73,8 @@ def old_name(score: Score, *, prefixed: bool = False) -> str:
     if score.probe == "feature_statistics":
         name = _OF_FEATURES.get(score.metric, score.metric)
         return f"{score.benchmark}-{name}" if prefixed else name
-    if name := _OF_TEXTS.get((score.benchmark, score.metric)):
-        return name
+    if (score.benchmark, score.metric) in _OF_TEXTS:
+        return _OF_TEXTS[score.benchmark, score.metric]
     ours = f"{score.probe}-{score.metric}".replace("_", "-")
     return f"{score.benchmark}-{_OF_BENCHMARK.get((score.probe, score.metric), ours)}"
 

@@ -13,7 +13,6 @@ from protoclip_cli.evaluation.elevater_counts import ParameterCounts, count_para
 from protoclip_cli.evaluation.elevater_datasets import ELEVATER, ElevaterDataset
 from protoclip_cli.evaluation.elevater_submission import Entry, merge, write_merged, write_predictions
 from protoclip_cli.evaluation.elevater_summary import summarise, write_summary
-from protoclip_cli.evaluation.elevater_zero_shot import submit_zero_shot
 
 COUNTS = ParameterCounts(0, 10, 6, 9)
 HALF = np.full((3, 2), 0.5)
@@ -143,17 +142,6 @@ def test_the_summary_fails_on_what_is_missing(tmp_path):
     with pytest.raises(DataError, match="2 of 20"):
         write_summary(tmp_path / "none", values)
     assert not (tmp_path / "none").exists()
-
-
-def test_zero_shot_predictions_are_those_of_the_probe(tmp_path, benchmark, embedder):
-    path = submit_zero_shot(tmp_path, "mnist", benchmark, embedder, Entry("mine", COUNTS))
-    rows = np.array(json.loads(path.read_text())["predictions"][0])
-    assert rows.shape == (60, 6)
-    assert rows.sum(axis=1) == pytest.approx(1, abs=1e-5)
-    from protoclip_cli.evaluation.probes.zero_shot import ZeroShotSpec
-
-    top1 = ZeroShotSpec().run(benchmark, embedder, 0)[0].value
-    assert (rows.argmax(axis=1) == benchmark.test.labels).mean() == pytest.approx(top1)
 
 
 def test_parameters_are_counted_by_tower():
