@@ -12,6 +12,7 @@ from protoclip_cli.cli.evaluate import evaluate
 from protoclip_cli.cli.extract_teacher import extract_teacher
 from protoclip_cli.cli.gather import gather
 from protoclip_cli.cli.recipes import recipes
+from protoclip_cli.cli.summarize import summarize
 from protoclip_cli.cli.train import train
 
 app = typer.Typer(
@@ -43,4 +44,5 @@ app.command("extract-teacher")(extract_teacher)
 app.command()(train)
 app.command()(cluster)
 app.command()(evaluate)
+app.command()(summarize)
 app.add_typer(recipes, name="recipes")

@@ -6,6 +6,7 @@ COMMANDS = [
     ("train",),
     ("cluster",),
     ("evaluate",),
+    ("summarize",),
     ("extract-teacher",),
     ("gather", "urls"),
     ("gather", "import"),
