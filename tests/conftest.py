@@ -145,3 +145,57 @@ def transformer() -> Callable[..., Path]:
         return folder
 
     return written
+
+
+@pytest.fixture(scope="session")
+def tiny_run() -> Callable[..., Path]:
+    """`tiny_run(folder, seed=, scores=, ...)` writes the text files of a run that never ran.
+
+    `scores` is by benchmark a value or values by step; keywords replace top keys of the recipe.
+    """
+
+    def written(
+        folder: Path,
+        scores: dict[str, Any],
+        *,
+        state: str = "finished",
+        losses: tuple[float, ...] = (2.0, 1.0),
+        metric: str = "top1",
+        **recipe: Any,
+    ) -> Path:
+        import json
+
+        import yaml
+
+        folder.mkdir(parents=True)
+        recipe = {"name": "tiny", "seed": 0, "batch": {"size": 8}, "optimizer": {"lr": 0.1}} | recipe
+        (folder / "recipe.yaml").write_text(yaml.safe_dump(recipe, sort_keys=False, allow_unicode=True))
+        where = {"state": state, "phase": "train", "exit": 0, "episode": 0, "step": 10, "steps": 20}
+        (folder / "status.json").write_text(json.dumps(where))
+        (folder / "run.json").write_text(
+            json.dumps({"argv": ["protoclip", "train"], "versions": {"torch": "2.9"}})
+        )
+        row = {
+            "v": 1,
+            "probe": "zero_shot",
+            "split": "test",
+            "metric": metric,
+            "higher_is_better": True,
+            "n": 9,
+        }
+        row |= {"ci95": [0.1, 0.9], "model_hash": "x", "selection": "none", "seed": 0}
+        rows = [
+            row | {"benchmark": name, "step": step, "value": value}
+            for name, values in scores.items()
+            for step, value in (values if isinstance(values, dict) else {10: values}).items()
+        ]
+        lines = {
+            "metrics": [{"step": step, "loss": loss} for step, loss in enumerate(losses, 1)],
+            "timings": [{"step": 10, "phase": "train", "seconds": 4.0, "peak_memory_bytes": 2**30}],
+            "scores": rows,
+        }
+        for name, found in lines.items():
+            (folder / f"{name}.jsonl").write_text("".join(json.dumps(one) + "\n" for one in found))
+        return folder
+
+    return written

@@ -40,20 +40,27 @@ class Chart:
     """Steps left out, because what they measured is no finite number."""
 
 
-def training_charts(groups: Sequence[Group], most_runs: int) -> list[Chart]:
+def training_charts(groups: Sequence[Group], most_runs: int) -> tuple[list[Chart], list[str]]:
     """A chart for everything that steps measured.
 
     Args:
         groups: of runs.
         most_runs: how many runs are drawn, evenly of all groups.
+
+    Returns:
+        The charts, and what of the drawn runs could not be read.
     """
-    runs = _drawn(groups, most_runs)
-    rows = [(place, run, read_sample(run.path / "metrics.jsonl", _SAMPLED_ROWS).rows) for place, run in runs]
+    found = [
+        (place, run, read_sample(run.path / "metrics.jsonl", _SAMPLED_ROWS))
+        for place, run in _drawn(groups, most_runs)
+    ]
+    problems = [f"{run.label}: metrics.jsonl: {lines.bad} bad lines" for _, run, lines in found if lines.bad]
+    rows = [(place, run, lines.rows) for place, run, lines in found]
     names = dict.fromkeys(name for _, _, inner in rows for row in inner[:1] + inner[-1:] for name in row)
     wanted = [name for name in _FIRST if name in names]
     wanted += [name for name in names if name not in _NOT_A_CURVE and name not in wanted]
     charts = [_chart(name, rows) for name in wanted[:_MOST_CHARTS]]
-    return [chart for chart in charts if chart.curves]
+    return [chart for chart in charts if chart.curves], problems
 
 
 def score_charts(groups: Sequence[Group], keys: Iterable[ScoreKey], most_runs: int) -> list[Chart]:

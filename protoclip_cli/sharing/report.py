@@ -6,6 +6,7 @@ or send anything.
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Sequence
 from typing import Any
@@ -42,22 +43,31 @@ def html(comparison: Comparison, title: str) -> str:
     )
     environment.filters["short"] = numbers.short
     environment.filters["count"] = numbers.count
+    environment.filters["breakable"] = _breakable
     return environment.get_template("report.html").render(**_content(comparison, title))
+
+
+def _breakable(text: str) -> Any:
+    """Text, escaped, that a narrow page may break after the marks that names are put together with."""
+    from markupsafe import Markup, escape
+
+    return Markup(re.sub(r"([_./@])(?=\w)", r"\1<wbr>", str(escape(text))))
 
 
 def _content(comparison: Comparison, title: str) -> dict[str, Any]:
     runs, groups = comparison.runs, comparison.groups
     pictures, left_out = pictures_of(runs, _MOST_PICTURED)
+    curves, unread = training_charts(groups, _MOST_CURVES)
     keys = [line.key for line in comparison.lines]
     colours = [(group.name, place % COLOURS, place >= COLOURS) for place, group in enumerate(groups)]
     return {
         "title": title,
         "runs": runs,
         "groups": groups,
-        "problems": [(run.label, problem) for run in runs for problem in run.problems],
+        "problems": [f"{run.label}: {problem}" for run in runs for problem in run.problems] + unread,
         "tables": tables(comparison),
         "scores_over": [draw(chart) for chart in score_charts(groups, keys, _MOST_CURVES)],
-        "curves": [draw(chart) for chart in training_charts(groups, _MOST_CURVES)],
+        "curves": [draw(chart) for chart in curves],
         "undrawn": max(0, len(runs) - _MOST_CURVES),
         "legend": colours[:_MOST_CURVES],
         "pictures": pictures,
