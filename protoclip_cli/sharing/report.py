@@ -11,8 +11,6 @@ import shlex
 from collections.abc import Sequence
 from typing import Any
 
-import yaml
-
 from protoclip_cli.sharing import numbers
 from protoclip_cli.sharing.comparison import Comparison
 from protoclip_cli.sharing.curves import score_charts, training_charts
@@ -21,6 +19,7 @@ from protoclip_cli.sharing.environments import environments
 from protoclip_cli.sharing.grouping import Group
 from protoclip_cli.sharing.pictures import pictures_of
 from protoclip_cli.sharing.tables import tables
+from protoclip_cli.sharing.text_files import read_text
 
 _MOST_CURVES, _MOST_PICTURED, _MOST_RECIPES = 40, 12, 50
 
@@ -86,5 +85,5 @@ def _recipes(groups: Sequence[Group]) -> list[tuple[str, str, str]]:
         run = group.runs[0]
         argv = run.origin.get("argv")
         command = shlex.join(map(str, argv)) if isinstance(argv, list) else ""
-        found.append((group.name, command, yaml.safe_dump(run.recipe, sort_keys=False, allow_unicode=True)))
+        found.append((group.name, command, read_text(run.path / "recipe.yaml")))
     return found

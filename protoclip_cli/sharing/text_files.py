@@ -89,6 +89,14 @@ def read_mapping(path: Path) -> tuple[Row, str | None]:
     return (value, None) if isinstance(value, dict) else ({}, f"{path.name} is not keys with values")
 
 
+def read_text(path: Path) -> str:
+    """The text of a file, whatever bytes it holds; a missing one is empty."""
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
 def number(value: Any) -> float | None:
     """A finite number, or None for anything else that stands where one should.
 

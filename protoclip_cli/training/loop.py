@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 
 import torch
 
+from protoclip_cli.compute.device import peak_memory_bytes
 from protoclip_cli.compute.processes import is_main, world
 from protoclip_cli.compute.stop import StopFlag
 from protoclip_cli.core.errors import Interrupted, Stopped
@@ -139,7 +140,9 @@ class Loop:
     def _took(self, phase: str, seconds: float) -> None:
         if is_main():
             where = {"step": self.progress.step, "episode": self.progress.episode}
-            append_lines(self.folder.timings, [{**where, "phase": phase, "seconds": round(seconds, 3)}])
+            timing = {**where, "phase": phase, "seconds": round(seconds, 3)}
+            peak = peak_memory_bytes(self.device)
+            append_lines(self.folder.timings, [{**timing, "peak_memory_bytes": peak}])
 
     def _phase(self, episode: int) -> Phase:
         return phase_of(episode, self.objectives, self.towers)

@@ -83,6 +83,6 @@ def test_python_blocks_run() -> None:
 
 
 def test_every_command_in_the_table_exists() -> None:
-    for command in ("train", "evaluate", "extract-teacher", "cluster", "recipes"):
+    for command in ("train", "evaluate", "extract-teacher", "cluster", "recipes", "summarize"):
         assert f"protoclip {command}" in README
         assert CliRunner().invoke(app, [command, "--help"]).exit_code == 0
