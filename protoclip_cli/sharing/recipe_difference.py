@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+
+import yaml
 
 _OF_THE_RUN = frozenset({"seed", "name"})
 _NO_KEY = object()
@@ -32,7 +35,7 @@ def differing(recipes: Sequence[Mapping[str, Any]]) -> dict[str, list[str | None
     >>> differing([{"a": {"b": 1, "c": 2}}, {"a": {"b": 3, "c": 2}}])
     {'a.b': ['1', '3']}
     >>> differing([{"a": None}, {"a": {"b": 3}}, {}])
-    {'a': ['null', '{"b": 3}', None]}
+    {'a': ['null', '{b: 3}', None]}
     """
     return dict(_differing([_lasting(recipe) for recipe in recipes], ""))
 
@@ -55,4 +58,9 @@ def _differing(values: Sequence[Any], path: str) -> Iterator[tuple[str, list[str
 def _text(value: Any) -> str | None:
     if value is _NO_KEY:
         return None
+    if isinstance(value, dict | list):
+        flow = yaml.safe_dump(
+            value, default_flow_style=True, sort_keys=False, allow_unicode=True, width=math.inf
+        )
+        return flow.strip()
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)

@@ -50,7 +50,7 @@ def _breakable(text: str) -> Any:
     """Text, escaped, that a narrow page may break after the marks that names are put together with."""
     from markupsafe import Markup, escape
 
-    return Markup(re.sub(r"([_./@])(?=\w)", r"\1<wbr>", str(escape(text))))
+    return Markup(re.sub(r"([_./@])(?=[^\W\d])", r"\1<wbr>", str(escape(text))))
 
 
 def _content(comparison: Comparison, title: str) -> dict[str, Any]:
