@@ -59,6 +59,8 @@ def test_pairs_are_by_seed_and_not_by_order(tiny_run, tmp_path, groups_of):
     groups = groups_of()
     difference = compare(groups, groups[0]).lines[0].differences[groups[1].name]
     assert (difference.n, difference.mean) == (2, pytest.approx(0.05))
+    theirs = stats.ttest_rel([0.17, 0.33], [0.1, 0.3])
+    assert difference.p == pytest.approx(theirs.pvalue)
 
 
 def test_averages_are_over_what_all_runs_with_scores_have(two, tiny_run, tmp_path, groups_of):
