@@ -8,6 +8,7 @@ import typer
 
 from protoclip_cli import __version__
 from protoclip_cli.cli.cluster import cluster
+from protoclip_cli.cli.doctor import doctor
 from protoclip_cli.cli.evaluate import evaluate
 from protoclip_cli.cli.extract_teacher import extract_teacher
 from protoclip_cli.cli.gather import gather
@@ -45,4 +46,5 @@ app.command()(train)
 app.command()(cluster)
 app.command()(evaluate)
 app.command()(summarize)
+app.command()(doctor)
 app.add_typer(recipes, name="recipes")

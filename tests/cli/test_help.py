@@ -7,6 +7,7 @@ COMMANDS = [
     ("cluster",),
     ("evaluate",),
     ("summarize",),
+    ("doctor",),
     ("extract-teacher",),
     ("gather", "urls"),
     ("gather", "import"),

@@ -1,0 +1,1 @@
+"""What `protoclip doctor` looks at, one thing a file."""
