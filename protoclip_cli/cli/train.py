@@ -11,11 +11,20 @@ import typer
 
 from protoclip_cli.cli.ending import clean_end
 from protoclip_cli.cli.options import Debug, Json, Quiet, Set, Verbose
+from protoclip_cli.core.errors import UsageError
 
 
 def train(
     recipe: Annotated[str, typer.Argument(help="A recipe: a file, or the name of a shipped one.")],
     set_: Set = None,
+    init: Annotated[
+        Path | None,
+        typer.Option(
+            help="Start from these weights: a file of open_clip, OpenAI or ProtoCLIP, a run or an exported "
+            "folder. Short for --set model.pretrained=PATH.",
+            metavar="PATH",
+        ),
+    ] = None,
     run: Annotated[Path | None, typer.Option(help="The run folder. Default: runs/NAME.")] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue the run in the folder, or start if there is none.")
@@ -45,18 +54,19 @@ def train(
     Example: `protoclip train quickstart`, or `protoclip train my.yaml --set optimizer.lr=1e-3 --nproc 8`
     """
     with clean_end(debug=debug):
+        overrides = [*(set_ or []), *_start(init)]
         if nproc is not None and not dry_run:
             from protoclip_cli.compute.launch import launch
 
             before = time.time()
-            raise typer.Exit(launch(nproc, lambda: _written_exit(recipe, set_, run, before)))
+            raise typer.Exit(launch(nproc, lambda: _written_exit(recipe, overrides, run, before)))
 
         from protoclip_cli.cli.screen import Screen, print_result
         from protoclip_cli.recipe.load import load_recipe
         from protoclip_cli.recipe.shipped import find_recipe
         from protoclip_cli.recipe.train import TrainRecipe
 
-        loaded = load_recipe(find_recipe(recipe), TrainRecipe, set_ or [])
+        loaded = load_recipe(find_recipe(recipe), TrainRecipe, overrides)
         with Screen(quiet=quiet, verbose=verbose) as screen:
             if dry_run:
                 from protoclip_cli.workflows.plan_training import plan_training
@@ -78,7 +88,18 @@ def train(
             print_result(json.dumps(document) if json_ else str(report.run))
 
 
-def _written_exit(recipe: str, overrides: list[str] | None, run: Path | None, since: float) -> int | None:
+def _start(init: Path | None) -> list[str]:
+    """The override that `--init` is short for."""
+    if init is None:
+        return []
+    if not init.exists():
+        raise UsageError(
+            f"there is no file or folder {init}", hint="--init takes weights, a run or an export"
+        )
+    return [f"model.pretrained={json.dumps(str(init.resolve()), ensure_ascii=False)}"]
+
+
+def _written_exit(recipe: str, overrides: list[str], run: Path | None, since: float) -> int | None:
     """The exit code a run wrote down since a time, unless that was success: launchers swallow it."""
     from protoclip_cli.recipe.load import load_recipe
     from protoclip_cli.recipe.shipped import find_recipe
@@ -86,7 +107,7 @@ def _written_exit(recipe: str, overrides: list[str] | None, run: Path | None, si
     from protoclip_cli.store.run import RunFolder, safe_name
 
     if run is None:
-        run = Path("runs") / safe_name(load_recipe(find_recipe(recipe), TrainRecipe, overrides or []).name)
+        run = Path("runs") / safe_name(load_recipe(find_recipe(recipe), TrainRecipe, overrides).name)
     status = RunFolder(run).status
     written = status.is_file() and status.stat().st_mtime >= since
     return RunFolder(run).read_status().get("exit") or None if written else None

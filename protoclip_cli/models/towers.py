@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from torch import Tensor, nn
@@ -43,6 +44,11 @@ class Towers(nn.Module, ABC):
     """The token that fills up short texts."""
     short_texts: bool
     """Whether texts may be padded to the longest of a batch instead of the context length."""
+
+    head_weights: Mapping[str, Tensor] = MappingProxyType({})
+    """Weights of heads that came with those of the towers, under the names of a dual encoder."""
+    notes: tuple[str, ...] = ()
+    """What the user should know of the weights."""
 
     @abstractmethod
     def image(self, pixels: Tensor) -> Tensor:

@@ -15,6 +15,7 @@ from protoclip_cli.core.types import Modality
 from protoclip_cli.data.pairs import PairSource, PairSpec
 from protoclip_cli.data.tokens import TokenTable, tokenize
 from protoclip_cli.models.dual_encoder import DualEncoder
+from protoclip_cli.models.head_start import heads_taken, start_heads
 from protoclip_cli.models.towers import Towers
 from protoclip_cli.models.vocabulary import keep_used_vocabulary
 from protoclip_cli.recipe.train import TrainRecipe
@@ -51,10 +52,15 @@ def check_processes(recipe: TrainRecipe, processes: int) -> None:
         )
 
 
-def build_towers(recipe: TrainRecipe) -> Towers:
+def build_towers(recipe: TrainRecipe, reporter: Reporter) -> Towers:
     """The recipe's towers; what starts from chance does so from the recipe's seed."""
     torch.manual_seed(key(recipe.seed, "weights") >> 1)
     towers: Towers = recipe.model.build()
+    if is_main():
+        for note in towers.notes:
+            reporter.warn(note)
+        if towers.head_weights:
+            reporter.note(heads_taken(towers, recipe.model.head_specs))
     return towers
 
 
@@ -80,6 +86,7 @@ def build_learner(recipe: TrainRecipe, towers: Towers, tokens: TokenTable) -> Le
         )
     torch.manual_seed(key(recipe.seed, "heads") >> 1)
     model = DualEncoder(towers, recipe.model.head_specs)
+    start_heads(model, towers.head_weights)
     for side in Modality:
         if recipe.tower(side).lock:
             model.lock(side, recipe.tower(side).unlocked_groups)

@@ -118,7 +118,7 @@ def _train(
     """Build everything, go to where the run was, and train on."""
     source = open_pairs(recipe.pairs, reporter, "pairs")
     plan = make_plan(recipe, source)
-    towers = build_towers(recipe)
+    towers = build_towers(recipe, reporter)
     tokens = tokenize_pairs(source, towers, reporter)
     learner = build_learner(recipe, towers, tokens).to(accelerator.device)
     stepper = _stepper(recipe, learner, accelerator)

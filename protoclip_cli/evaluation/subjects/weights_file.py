@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor
 
@@ -19,13 +18,9 @@ from protoclip_cli.evaluation.subjects.base import Note, Subject
 from protoclip_cli.models.builders import BUILDERS
 from protoclip_cli.models.builders.open_clip import model_config
 from protoclip_cli.models.dual_encoder import DualEncoder
-from protoclip_cli.models.heads import HEADS, HeadSpec
+from protoclip_cli.models.original_names import head_specs, is_of_protoclip, our_names
 from protoclip_cli.models.saved import put_weights, weights_of
 from protoclip_cli.models.state_file import read_file, tensors_of, without_prefix
-
-_SIDES = ("image", "text")
-_HEAD = "proto"
-_NO_WEIGHTS = ("input_resolution", "context_length", "vocab_size", "attn_mask")
 
 
 def open_weights_file(path: Path, model: str | None, note: Note) -> Subject:
@@ -50,8 +45,9 @@ def open_weights_file(path: Path, model: str | None, note: Note) -> Subject:
     if not state:
         raise DataError(f"{path} holds no weights")
     config = model_config(name)
-    heads, renamed = _heads(state)
-    if heads or "logit_scale_proto" in state:
+    renamed = our_names(state)
+    heads = head_specs(renamed)
+    if is_of_protoclip(state):
         note(f"{path} is of the original ProtoCLIP: QuickGELU is used, as always there")
         config["quick_gelu"] = True
     elif not config.get("quick_gelu") and "timm_model_name" not in config["vision_cfg"]:
@@ -78,23 +74,6 @@ def _told_by_params(path: Path) -> str | None:
         return None
     lines = (line.partition(": ") for line in params.read_text("utf-8", errors="replace").splitlines())
     return next((value.strip() for key, _, value in lines if key.strip() == "model"), None)
-
-
-def _heads(state: Mapping[str, Tensor]) -> tuple[dict[str, HeadSpec], dict[str, Tensor]]:
-    """ProtoCLIP's heads, as specs, and all weights under the names of ours."""
-    renamed = {name: tensor for name, tensor in state.items() if name not in _NO_WEIGHTS}
-    renamed.pop("logit_scale_proto", None)  # it belongs to the loss, not to the model
-    for side in _SIDES:
-        for name in [name for name in renamed if name.startswith(f"{side}_projection_head.")]:
-            inner = name.removeprefix(f"{side}_projection_head.")
-            renamed[f"{side}_projection_heads.{_HEAD}.{inner}"] = renamed.pop(name)
-    prefix = f"image_projection_heads.{_HEAD}."
-    linear = [tensor for name, tensor in renamed.items() if name.startswith(prefix) and tensor.ndim == 2]
-    if not linear:
-        return {}, renamed
-    shape: dict[str, Any] = {"hidden": linear[0].shape[0], "dim": linear[-1].shape[0]}
-    spec = HEADS.spec("mlp").model_validate({"kind": "mlp", "layers": len(linear) - 1, **shape})
-    return {_HEAD: spec}, renamed
 
 
 def _load(model: DualEncoder, state: dict[str, Tensor], path: Path, name: str) -> None:

@@ -17,14 +17,16 @@ import torch
 from numpy.typing import NDArray
 from pydantic import Field
 
-from protoclip_cli.core.errors import RecipeError
+from protoclip_cli.core.errors import DataError, RecipeError
 from protoclip_cli.models.builders._open_clip_towers import OpenClipTowers
+from protoclip_cli.models.builders._start import read_start
 from protoclip_cli.models.builders.base import ModelSpec
 from protoclip_cli.models.text_encoder import TextEncoder, TextEncoderSpec, Texts, batch_for, by_length
 from protoclip_cli.models.towers import Towers
 
 _OWN = Path(__file__).parents[1] / "configs"
 _LOCAL = "local-dir:"
+_OF_JAX = {".npz", ".npy"}
 
 
 class OpenClipSpec(ModelSpec):
@@ -34,11 +36,17 @@ class OpenClipSpec(ModelSpec):
     name: str = Field(min_length=1)
     """An architecture's name, a JSON file with one in open_clip's format, or `local-dir:PATH` of a folder."""
     pretrained: str | None = None
-    """Tag of published weights, or a file. Empty: start from chance."""
+    """Weights to start from. A tag of published ones; a file of open_clip, OpenAI or ProtoCLIP; a run, a
+    checkpoint or an exported folder. Empty: start from chance."""
 
     def build(self) -> Towers:
         """Make the towers."""
         if self.name.startswith(_LOCAL):
+            if self.pretrained is not None:
+                raise RecipeError(
+                    f"{self.name} brings weights, and model.pretrained names others",
+                    hint="leave one of them out; an architecture alone is a JSON file with its `model_cfg`",
+                )
             return self._from_folder(Path(self.name.removeprefix(_LOCAL)))
         config = model_config(self.name)
         if self.pretrained is None:
@@ -59,7 +67,10 @@ class OpenClipSpec(ModelSpec):
 
         assert self.pretrained is not None
         tags = open_clip.list_pretrained_tags_by_model(self.name)
-        if self.pretrained not in tags and not Path(self.pretrained).is_file():
+        path = Path(self.pretrained).expanduser()
+        if self.pretrained not in tags and path.exists() and path.suffix not in _OF_JAX:
+            return self._from_weights(config, path)
+        if self.pretrained not in tags and not path.is_file():
             known = (
                 f"tags of {self.name}: {', '.join(tags)}" if tags else f"{self.name} has no published weights"
             )
@@ -69,6 +80,32 @@ class OpenClipSpec(ModelSpec):
             # Such weights are silently wrong with the plain activation that the architecture's file names.
             config["quick_gelu"] = True
         return _make(_registered(self.name), config, weights=True, pretrained=self.pretrained)
+
+    def _from_weights(self, config: dict[str, Any], path: Path) -> Towers:
+        try:
+            start = read_start(path)
+        except DataError as error:
+            raise _cannot_make(self.name, str(path), str(error)) from None
+        if start.quick_gelu is False and config.get("quick_gelu"):
+            raise RecipeError(
+                f"{path} is of plain GELU, and {self.name} of QuickGELU", hint="name the plain architecture"
+            )
+        config["quick_gelu"] = bool(config.get("quick_gelu") or start.quick_gelu)
+        with tempfile.TemporaryDirectory() as folder:
+            # open_clip's own loader knows more kinds of weights and fits positions to another size of image.
+            clean = Path(folder, "weights.pt")
+            torch.save(dict(start.towers), clean)
+            towers = _make(
+                _registered(self.name), config, weights=True, pretrained=str(clean), called=str(path)
+            )
+        towers.head_weights = dict(start.heads)
+        if (
+            start.quick_gelu is None
+            and not config["quick_gelu"]
+            and "timm_model_name" not in config["vision_cfg"]
+        ):
+            towers.notes = (f"{path} does not say its activation and is taken to be of plain GELU",)
+        return towers
 
     @staticmethod
     def rebuild(config: dict[str, Any]) -> Towers:
@@ -165,7 +202,14 @@ def model_config(name: str) -> dict[str, Any]:
     return dict(config)
 
 
-def _make(name: str, config: dict[str, Any], *, weights: bool, pretrained: str | None = None) -> Towers:
+def _make(
+    name: str,
+    config: dict[str, Any],
+    *,
+    weights: bool,
+    pretrained: str | None = None,
+    called: str | None = None,
+) -> Towers:
     from pickle import UnpicklingError
 
     import open_clip
@@ -186,11 +230,15 @@ def _make(name: str, config: dict[str, Any], *, weights: bool, pretrained: str |
             tokenizer = open_clip.get_tokenizer(name)
         except (RuntimeError, ValueError, OSError, KeyError, *damaged) as error:
             first = (str(error).strip() or type(error).__name__).splitlines()[0]
-            raise RecipeError(
-                f"open_clip could not make {name} with {pretrained or 'these'} weights: {first}",
-                hint="weights of another architecture, a damaged file, or no network for published ones?",
-            ) from error
+            raise _cannot_make(name, called or pretrained or "these", first) from error
     return OpenClipTowers(clip, config, tokenizer, weights=weights)
+
+
+def _cannot_make(name: str, weights: str, why: str) -> RecipeError:
+    return RecipeError(
+        f"open_clip could not make {name} with {weights} weights: {why}",
+        hint="weights of another architecture, a damaged file, or no network for published ones?",
+    )
 
 
 def _file_of(name: str) -> Path | None:
