@@ -10,6 +10,7 @@ from protoclip_cli import __version__
 from protoclip_cli.cli.cluster import cluster
 from protoclip_cli.cli.doctor import doctor
 from protoclip_cli.cli.evaluate import evaluate
+from protoclip_cli.cli.export import export
 from protoclip_cli.cli.extract_teacher import extract_teacher
 from protoclip_cli.cli.gather import gather
 from protoclip_cli.cli.recipes import recipes
@@ -46,5 +47,6 @@ app.command()(train)
 app.command()(cluster)
 app.command()(evaluate)
 app.command()(summarize)
+app.command()(export)
 app.command()(doctor)
 app.add_typer(recipes, name="recipes")

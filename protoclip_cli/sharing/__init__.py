@@ -1,1 +1,1 @@
-"""Results for others: tables and a report of runs, from their text files and figures alone."""
+"""What is handed on: models for other tools, tables and a report of runs."""

@@ -7,6 +7,7 @@ COMMANDS = [
     ("cluster",),
     ("evaluate",),
     ("summarize",),
+    ("export",),
     ("doctor",),
     ("extract-teacher",),
     ("gather", "urls"),

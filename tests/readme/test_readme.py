@@ -65,7 +65,7 @@ def test_bash_blocks_run(desk: Path) -> None:
             result = CliRunner().invoke(app, arguments)
             assert result.exit_code == 0, (line, result.output, result.exception)
             ran.append(arguments[0])
-    assert ran.count("train") == 2
+    assert ran.count("train") == 3
     assert (desk / "runs" / "mine" / "checkpoints" / "last").exists()
 
 
@@ -83,6 +83,6 @@ def test_python_blocks_run() -> None:
 
 
 def test_every_command_in_the_table_exists() -> None:
-    for command in ("train", "evaluate", "extract-teacher", "cluster", "recipes", "summarize"):
+    for command in ("train", "evaluate", "export", "doctor", "extract-teacher", "cluster", "recipes", "summarize"):
         assert f"protoclip {command}" in README
         assert CliRunner().invoke(app, [command, "--help"]).exit_code == 0
