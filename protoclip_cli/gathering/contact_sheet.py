@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from protoclip_cli.core.errors import BadImage
+from protoclip_cli.core.fitted import fitted
 from protoclip_cli.data.pairs.base import PairSource
 from protoclip_cli.store.files import write_bytes
 
@@ -41,32 +42,6 @@ def draw_sheet(source: PairSource, rows: Sequence[int], path: Path) -> None:
     content = io.BytesIO()
     page.save(content, "PNG")
     write_bytes(path, content.getvalue())
-
-
-def fitted(text: str, length: Callable[[str], float], most: float, lines: int) -> list[str]:
-    r"""A text in lines that are not longer than there is room for, broken between words where that can be.
-
-    Args:
-        text: without line breaks.
-        length: of a line, in the unit of `most`.
-        most: length of a line.
-        lines: how many there may be; what is left out is told by an ellipsis.
-
-    >>> fitted("the cat sat on the mat", len, 8, 2)
-    ['the cat', 'sat on\u2026']
-    """
-    found: list[str] = []
-    while text and len(found) < lines:
-        fits = next((end for end in range(len(text), 1, -1) if length(text[:end]) <= most), 1)
-        if fits < len(text) and len(found) == lines - 1:
-            fits = next((end for end in range(fits, 1, -1) if length(f"{text[:end]}\u2026") <= most), 1)
-            space = text.rfind(" ", 0, fits + 1)
-            return [*found, f"{text[: space if space > 0 else fits].rstrip()}\u2026"]
-        space = text.rfind(" ", 0, fits + 1) if fits < len(text) else -1
-        cut = space if space > 0 else fits
-        found.append(text[:cut].rstrip())
-        text = text[cut:].lstrip()
-    return found
 
 
 def _font(size: int) -> ImageFont.FreeTypeFont:
