@@ -14,8 +14,8 @@ from protoclip_cli.metrics.robustness import Trend, fit_trend
 SHIFTED = ("imagenetv2", "imagenet-a", "imagenet-r", "imagenet_sketch", "objectnet")
 
 
-def read_trends(path: Path, reference: str = "imagenet") -> dict[str, Trend]:
-    """The trend of every shifted benchmark.
+def read_reference(path: Path, reference: str = "imagenet") -> dict[str, list[tuple[float, float]]]:
+    """The accuracies of reference models, without a shift and with it, by shifted benchmark.
 
     Args:
         path: a CSV with columns `model`, the reference, and each shifted benchmark: accuracies
@@ -37,12 +37,21 @@ def read_trends(path: Path, reference: str = "imagenet") -> dict[str, Trend]:
             hint=f"begin it with model,{reference},{','.join(SHIFTED)}",
         )
     try:
-        pairs = {
+        return {
             name: [(float(row[reference]), float(row[name])) for row in rows if row[reference] and row[name]]
             for name in names
         }
     except (TypeError, ValueError) as error:
         raise DataError(f"{path} has a cell that is no number: {error}") from error
+
+
+def read_trends(path: Path, reference: str = "imagenet") -> dict[str, Trend]:
+    """The trend of every shifted benchmark that two reference models or more have, see `read_reference`.
+
+    Raises:
+        DataError: the table cannot be used.
+    """
+    pairs = read_reference(path, reference)
     return {name: fit_trend(*zip(*found, strict=True)) for name, found in pairs.items() if len(found) > 1}
 
 

@@ -34,7 +34,7 @@ def locate(wanted: Wanted, note: Note) -> Wanted:
     """
     if wanted.path is None:
         return wanted
-    path = _existing(wanted.path)
+    path = existing_path(wanted.path)
     if RunFolder(path).exists:
         path = checkpoint_of(RunFolder(path), wanted.episode, note).path
     elif wanted.episode is not None:
@@ -88,8 +88,12 @@ def _named(wanted: Wanted, note: Note) -> Subject:
     return open_open_clip_model(wanted.model, wanted.pretrained, note)
 
 
-def _existing(name: str) -> Path:
-    """The path itself, or the run of that name."""
+def existing_path(name: str) -> Path:
+    """The path itself, or the run of that name.
+
+    Raises:
+        DataError: there is neither.
+    """
     path = Path(name)
     if not path.exists() and (Path("runs") / name).is_dir():
         path = Path("runs") / name
