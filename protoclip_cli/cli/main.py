@@ -16,6 +16,7 @@ from protoclip_cli.cli.gather import gather
 from protoclip_cli.cli.recipes import recipes
 from protoclip_cli.cli.summarize import summarize
 from protoclip_cli.cli.train import train
+from protoclip_cli.cli.visualize import visualize
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -49,4 +50,5 @@ app.command()(evaluate)
 app.command()(summarize)
 app.command()(export)
 app.command()(doctor)
+app.command()(visualize)
 app.add_typer(recipes, name="recipes")

@@ -23,6 +23,7 @@ from protoclip_cli.recipe.parts import (
     EvaluateSpec,
 )
 from protoclip_cli.recipe.teacher import AnyTeacher
+from protoclip_cli.recipe.visualize import VisualizeSpec
 from protoclip_cli.training.specs import (
     BatchSpec,
     CheckpointsSpec,
@@ -99,6 +100,8 @@ class TrainRecipe(Spec):
     """When to save, and what to keep."""
     evaluate: EvaluateSpec = EvaluateSpec()
     """What to evaluate while training."""
+    visualize: VisualizeSpec = VisualizeSpec()
+    """What to draw while training."""
     trackers: list[Literal["tensorboard", "wandb", "trackio"]] = Field(default_factory=list)
     """Where metrics go besides `metrics.jsonl`."""
     snapshot_code: bool = False

@@ -1,4 +1,4 @@
-"""What follows an episode of training: the loss on unseen pairs, and the probes that are due."""
+"""What follows an episode of training: the loss on unseen pairs, the probes that are due, and pictures."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from protoclip_cli.metrics.retrieval import CUTS, mean_rank, median_rank, retrie
 from protoclip_cli.recipe.train import TrainRecipe
 from protoclip_cli.store.run import RunFolder
 from protoclip_cli.training.learner import Learner
+from protoclip_cli.workflows.draw_episode import draw_episode
 from protoclip_cli.workflows.scores_of_run import record_scores
 
 
@@ -48,7 +49,8 @@ class AfterEpisode:
             pause: called between the parts; may raise to stop.
         """
         due = self.recipe.evaluate.due(episode, self.recipe.episodes.count)
-        if not due and not self._validates(episode):
+        draws = self.recipe.visualize.due(episode)
+        if not due and not draws and not self._validates(episode):
             return
         self.learner.lend_scale()
         embedder = CachedEmbedder(ModelEmbedder(self.learner.model, self.device))
@@ -67,6 +69,9 @@ class AfterEpisode:
                 note=self.reporter.warn,
             )
             record_scores(self.folder, scores, self.reporter)
+        if draws:
+            pause()
+            draw_episode(self.recipe, self.folder, embedder, episode, step, self.reporter)
 
     def _validates(self, episode: int) -> bool:
         spec, number = self.recipe.validation, episode + 1

@@ -9,6 +9,7 @@ COMMANDS = [
     ("summarize",),
     ("export",),
     ("doctor",),
+    ("visualize",),
     ("extract-teacher",),
     ("gather", "urls"),
     ("gather", "import"),
@@ -66,6 +67,9 @@ def test_version(call):
         (("evaluate",), "no model is named"),
         (("evaluate", "--ckpt", "x", "--batch", "0"), "--batch"),
         (("recipes", "cat"), "Missing argument"),
+        (("visualize",), "nothing is named to draw"),
+        (("visualize", "x", "--show", "tsnee"), "did you mean 'tsne'"),
+        (("visualize", "x", "--show", "tsne", "--set", "tsne.rowz=3"), "did you mean 'rows'"),
     ],
 )
 def test_a_call_that_cannot_work_ends_with_2_and_says_why_on_stderr(arguments, words, call):
