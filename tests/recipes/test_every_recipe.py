@@ -78,7 +78,9 @@ def test_the_schema_holds_every_kind_of_every_catalog():
         if "Catalog(" not in init.read_text():
             continue
         name = ".".join(init.parent.relative_to(package.parent).parts)
-        for catalog in vars(importlib.import_module(name)).values():
+        if name == "protoclip_cli.sharing.export":  # chosen on the command line
+            continue
+        for catalog in list(vars(importlib.import_module(name)).values()):
             if isinstance(catalog, Catalog):
                 seen += 1
                 for kind in catalog.kinds():
