@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from protoclip_cli.core.errors import RecipeError, UsageError
+from protoclip_cli.data.benchmarks import groups, names
 from protoclip_cli.evaluation.probes import PROBES, usual
 from protoclip_cli.evaluation.subjects import Wanted
 from protoclip_cli.recipe.evaluate import EvaluateRecipe
@@ -104,9 +106,11 @@ def chosen_tasks(
     names = usual() if tasks is None else [name.strip() for name in tasks.split(",") if name.strip()]
     lists = [name for name in names if name not in PROBES.kinds()]
     if unknown := [name for name in lists if name not in task_lists()]:
+        close = get_close_matches(unknown[0], [*PROBES.kinds(), *task_lists()], n=1)
+        nearest = f"did you mean '{close[0]}'? " if close else ""
         raise UsageError(
             f"there is no probe or list of tasks '{unknown[0]}'",
-            hint=f"probes: {', '.join(PROBES.kinds())}; lists: {', '.join(task_lists())}",
+            hint=nearest + f"probes: {', '.join(PROBES.kinds())}; lists: {', '.join(task_lists())}",
         )
     if lists and refs is not None:
         raise UsageError(f"{lists[0]} names its benchmarks", hint="leave --benchmarks and --data out")
@@ -125,6 +129,10 @@ def _benchmarks(named: str | None, data: Sequence[Path] | None) -> list[Any] | N
         return None
     refs: list[Any] = []
     for name in filter(None, map(str.strip, (named or "").split(","))):
+        if not is_group(name) and name not in names():
+            close = get_close_matches(name, [*names(), *groups()], n=1)
+            advice = f"did you mean '{close[0]}'?" if close else "see --list-benchmarks"
+            raise UsageError(f"there is no benchmark or group '{name}'", hint=advice)
         refs += benchmarks_of(name) if is_group(name) else [name]
     own = [{"kind": "folder" if path.is_dir() else "table", "path": str(path)} for path in data or []]
     return [*refs, *own]

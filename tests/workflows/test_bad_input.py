@@ -309,7 +309,7 @@ def test_a_precision_the_device_does_not_have(write, call):
 
 
 EVALUATIONS = [
-    (("--ckpt", "nowhere"), 4, "there is no folder nowhere", "there are no runs in this directory"),
+    (("--ckpt", "nowhere"), 4, "there is no folder or file nowhere", "there are no runs in this directory"),
     (
         ("--ckpt", "data"),
         4,
@@ -319,14 +319,14 @@ EVALUATIONS = [
     (
         ("--ckpt", "RUN", "--tasks", "zero_sho"),
         2,
-        "unknown kind 'zero_sho'; did you mean 'zero_shot'?",
-        "probes: ",
+        "there is no probe or list of tasks 'zero_sho'",
+        "did you mean 'zero_shot'? probes: ",
     ),
     (
         ("--ckpt", "RUN", "--benchmarks", "glyph_digits"),
         2,
-        "unknown benchmark 'glyph_digits'; did you mean",
-        "",
+        "there is no benchmark or group 'glyph_digits'",
+        "did you mean 'glyphs_digits'?",
     ),
     (("--ckpt", "RUN", "--tasks", "no.yaml"), 3, "there is no file no.yaml", ""),
     (

@@ -39,13 +39,13 @@ def values(document, model=None):
     return {(row["probe"], row["benchmark"], row["metric"]): row["value"] for row in rows}
 
 
-def test_models_of_all_kinds_are_compared(call, tiny, whole, photos, weights):
+def test_models_of_all_kinds_are_compared(call, tiny, copied, photos, weights):
     file, architecture = weights
-    named = ["--ckpt", tiny, "--ckpt", file, "--run", whole, "--model", architecture]
+    named = ["--ckpt", tiny, "--ckpt", file, "--run", copied, "--model", architecture]
     done = call("evaluate", *named, "--data", photos, "--tasks", "zero_shot,clustering", "--json")
     assert done.exit_code == 0
     found = document(done)
-    assert [entry["name"] for entry in found["models"]] == [str(tiny), str(file), str(whole)]
+    assert [entry["name"] for entry in found["models"]] == [str(tiny), str(file), str(copied)]
     assert len({entry["model_hash"] for entry in found["models"]}) == 2  # the first two are the same tensors
     last = found["models"][-1]
     assert (last["episode"], last["step"]) == (2, 15)
@@ -55,9 +55,9 @@ def test_models_of_all_kinds_are_compared(call, tiny, whole, photos, weights):
     assert lines[0].count("%") == 3
 
 
-def test_an_average_is_over_benchmarks_that_all_have(call, tiny, whole, photos):
+def test_an_average_is_over_benchmarks_that_all_have(call, tiny, copied, photos):
     done = call(
-        *("evaluate", "--ckpt", tiny, "--ckpt", whole, "--data", photos, "--benchmarks", "glyphs_digits"),
+        *("evaluate", "--ckpt", tiny, "--ckpt", copied, "--data", photos, "--benchmarks", "glyphs_digits"),
         *("--tasks", "zero_shot", "--json"),
     )
     means = {mean["metric"]: mean for mean in document(done)["averages"]}
@@ -68,11 +68,11 @@ def test_an_average_is_over_benchmarks_that_all_have(call, tiny, whole, photos):
     assert "mean of 2" in done.stderr
 
 
-def test_an_episode_of_a_run_is_chosen(call, whole, photos):
+def test_an_episode_of_a_run_is_chosen(call, copied, photos):
     common = ("--data", photos, "--tasks", "clustering", "--json")
-    done = call("evaluate", "--run", whole, "--episode", 1, *common)
+    done = call("evaluate", "--run", copied, "--episode", 1, *common)
     assert [(entry["episode"], entry["step"]) for entry in document(done)["models"]] == [(1, 10)]
-    done = call("evaluate", "--run", whole, "--episode", 7, *common)
+    done = call("evaluate", "--run", copied, "--episode", 7, *common)
     assert done.exit_code == 4
     assert "no checkpoint of the end of episode 7" in done.stderr
     assert "episodes with one: 0, 1, 2" in done.stderr

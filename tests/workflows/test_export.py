@@ -97,9 +97,9 @@ def test_the_card_has_scores_data_recipe_and_environment_of_this_checkpoint(expo
     assert mark["difference"]["text"] <= 1e-5
 
 
-def test_evaluate_scores_it_as_the_run(exported, whole, call, photos):
+def test_evaluate_scores_it_as_the_run(exported, copied, call, photos):
     common = ("--data", photos, "--tasks", "zero_shot", "--json")
-    done = call("evaluate", "--ckpt", exported, "--run", whole, *common)
+    done = call("evaluate", "--ckpt", exported, "--run", copied, *common)
     rows = json.loads(done.stdout)["scores"]
     values = [row["value"] for row in rows if row["metric"] == "top1"]
     assert len(values) == 2
