@@ -170,7 +170,8 @@ def test_a_folder_that_cannot_be_written_is_one_line(call, whole, tmp_path):
     assert done.stderr.count("error: ") == 1
 
 
-def test_it_is_pushed_after_it_is_written(whole, tmp_path):
+def test_it_is_pushed_after_it_is_written(whole, tmp_path, monkeypatch):
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
     seen = []
 
     class Api:
