@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import logging
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from copy import deepcopy
 from difflib import get_close_matches
 from pathlib import Path
@@ -18,6 +16,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from protoclip_cli.core.errors import DataError, RecipeError
+from protoclip_cli.core.quiet import quiet
 from protoclip_cli.models.builders._open_clip_towers import OpenClipTowers
 from protoclip_cli.models.builders._start import read_start
 from protoclip_cli.models.builders.base import ModelSpec
@@ -217,7 +216,7 @@ def _make(
 
     damaged = (EOFError, UnpicklingError, SafetensorError)
     config = deepcopy(config)
-    with _quiet():
+    with quiet():
         try:
             clip = open_clip.create_model(
                 name,
@@ -257,14 +256,3 @@ def _registered(name: str) -> str:
         return name
     open_clip.add_model_config(file)
     return file.stem
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep open_clip's log lines off the screen; what matters becomes an error or is in `model.json`."""
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        yield
-    finally:
-        logging.disable(before)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
-import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -87,14 +85,3 @@ def model_cfg(model: DualEncoder) -> dict[str, Any] | None:
     """The architecture in open_clip's words; None for a model that is not of open_clip."""
     description = model.towers.description
     return dict(description.config["model_cfg"]) if description.builder == "open_clip" else None
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Keep log lines of other libraries off the screen."""
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        yield
-    finally:
-        logging.disable(before)

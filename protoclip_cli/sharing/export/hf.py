@@ -14,11 +14,12 @@ from typing import Any, ClassVar, Literal
 from PIL.Image import Image
 from torch import Tensor
 
+from protoclip_cli.core.quiet import quiet
 from protoclip_cli.core.types import Preprocess
 from protoclip_cli.models.dual_encoder import DualEncoder
 from protoclip_cli.sharing.export._clip_tokenizer import is_clip_tokenizer, write_tokenizer
 from protoclip_cli.sharing.export._openai_kind import HEAD_WIDTH, departures, flat_names
-from protoclip_cli.sharing.export.base import ExportSpec, Reader, model_cfg, quiet
+from protoclip_cli.sharing.export.base import ExportSpec, Reader, model_cfg
 from protoclip_cli.sharing.export.open_clip import heads_left_out, towers_of
 
 _RESAMPLING = {"nearest": 0, "bilinear": 2, "bicubic": 3}

@@ -14,9 +14,10 @@ import torch
 from PIL.Image import Image
 from torch import Tensor, nn
 
+from protoclip_cli.core.quiet import quiet
 from protoclip_cli.models.dual_encoder import DualEncoder
 from protoclip_cli.sharing.export._clip_tokenizer import is_clip_tokenizer, write_tokenizer
-from protoclip_cli.sharing.export.base import ExportSpec, Reader, model_cfg, quiet
+from protoclip_cli.sharing.export.base import ExportSpec, Reader, model_cfg
 from protoclip_cli.sharing.export.open_clip import heads_left_out
 from protoclip_cli.sharing.same_features import pixels_of
 

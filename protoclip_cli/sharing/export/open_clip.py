@@ -11,9 +11,10 @@ import torch
 from PIL.Image import Image
 from torch import Tensor
 
+from protoclip_cli.core.quiet import quiet
 from protoclip_cli.models.dual_encoder import DualEncoder
 from protoclip_cli.models.saved import weights_of
-from protoclip_cli.sharing.export.base import ExportSpec, Reader, model_cfg, quiet
+from protoclip_cli.sharing.export.base import ExportSpec, Reader, model_cfg
 
 CONFIG, WEIGHTS = "open_clip_config.json", "open_clip_model.safetensors"
 

@@ -14,9 +14,10 @@ import torch
 from PIL.Image import Image
 from torch import Tensor, nn
 
+from protoclip_cli.core.quiet import quiet
 from protoclip_cli.models.dual_encoder import DualEncoder
 from protoclip_cli.sharing.export._openai_kind import departures
-from protoclip_cli.sharing.export.base import ExportSpec, Reader, model_cfg, quiet
+from protoclip_cli.sharing.export.base import ExportSpec, Reader, model_cfg
 from protoclip_cli.sharing.export.open_clip import towers_of
 
 _VIT = {True: "vit_base_patch32_clip_quickgelu_224", False: "vit_base_patch32_clip_224"}
