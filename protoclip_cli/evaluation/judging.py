@@ -117,12 +117,12 @@ def _difference(scores: Floats) -> NDArray[np.float64]:
 
 def _of_several(scores: Floats, targets: NDArray[np.int8], seed: int) -> Iterator[Judged]:
     """Mean average precisions: on the scores, and as ELEVATER has it, on their softmax."""
-    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
-    softmax = powers / powers.sum(axis=1, keepdims=True)
+    from scipy.special import softmax
+
     found: list[tuple[str, Floats, Convention]] = [
         ("map", scores, "full"),
         ("map11", scores, "voc07"),
-        ("map11_elevater", softmax, "elevater11"),
+        ("map11_elevater", softmax(scores, axis=1), "elevater11"),
     ]
     for metric, values, convention in found:
         difficult: Difficult = "negative" if convention == "elevater11" else "ignore"

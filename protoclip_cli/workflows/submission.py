@@ -106,8 +106,9 @@ def _counts(backbone: ParameterCounts, one: _Predicted, model: DualEncoder) -> P
 
 
 def _softmax(logits: NDArray[np.floating]) -> NDArray[np.float64]:
-    powers = np.exp(np.asarray(logits, np.float64) - logits.max(axis=1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+    from scipy.special import softmax
+
+    return np.asarray(softmax(np.asarray(logits, np.float64), axis=1))
 
 
 def _merged(folder: Path, note: Note) -> Path:
