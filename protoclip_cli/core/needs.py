@@ -21,7 +21,14 @@ class Needs:
     teacher: bool = False
     prototypes: frozenset[str] = frozenset()
     momentum: bool = False
+    """A copy of the model that follows it slowly, on the same views."""
+    frozen: bool = False
+    """The recipe's frozen model, on the first views."""
     labels: bool = False
+    token_logits: bool = False
+    """What the model says of each next token of the first text view, seeing the first image view."""
+    dropout: frozenset[str] = frozenset()
+    """Towers that must drop something while they learn."""
 
     def __or__(self, other: Needs) -> Needs:
         """The smallest needs that satisfy both.
@@ -39,7 +46,10 @@ class Needs:
             teacher=self.teacher or other.teacher,
             prototypes=self.prototypes | other.prototypes,
             momentum=self.momentum or other.momentum,
+            frozen=self.frozen or other.frozen,
             labels=self.labels or other.labels,
+            token_logits=self.token_logits or other.token_logits,
+            dropout=self.dropout | other.dropout,
         )
 
     @property

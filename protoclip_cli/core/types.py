@@ -8,6 +8,7 @@ Dimensions, used in every docstring of this package:
     N  rows in the data set                      S  width of the features that were clustered
     K  prototypes that have members              L  tokens of a text
     H, W  height and width of an image in pixels
+    F  width of a frozen model's embedding       V  tokens of a vocabulary
 """
 
 from __future__ import annotations
@@ -86,6 +87,30 @@ class Prototypes:
 
 
 @dataclass(frozen=True, slots=True)
+class Frozen:
+    """What the recipe's frozen model says of the first views. Without gradients."""
+
+    image: Tensor
+    """(B, F), any length."""
+    text: Tensor
+    """(B, F), any length."""
+    scale: Tensor
+    """Scalar, the inverse temperature it was trained with."""
+
+
+@dataclass(frozen=True, slots=True)
+class NextTokens:
+    """What the model says of each next token of the first text view. Of this process's rows only."""
+
+    logits: Tensor
+    """(b, L, V)."""
+    targets: Tensor
+    """(b, L), long; -100 where there is nothing to say."""
+    count: Tensor
+    """Scalar, how many targets a process has, averaged over processes."""
+
+
+@dataclass(frozen=True, slots=True)
 class StepInputs:
     """Everything an objective may read. What it asked for in `needs` is there; the rest is empty.
 
@@ -101,7 +126,13 @@ class StepInputs:
     prototypes: Mapping[str, Prototypes] = field(default_factory=dict)
     """By name: `text`, or `image<-text` for those of texts moved into the space of images."""
     labels: Tensor | None = None
-    """(B,), long."""
+    """(B,), long; -1 for a pair that belongs to no class."""
+    momentum_image: tuple[Features, ...] = ()
+    """As `image`, from the momentum copy. Without gradients."""
+    momentum_text: tuple[Features, ...] = ()
+    """As `text`, from the momentum copy. Without gradients."""
+    frozen: Frozen | None = None
+    next_tokens: NextTokens | None = None
 
     def of(self, modality: Modality) -> tuple[Features, ...]:
         """The views of one modality."""

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from protoclip_cli.core.needs import Needs
 from protoclip_cli.core.spec import Spec
-from protoclip_cli.core.types import Outcome, StepInputs
+from protoclip_cli.core.types import Features, Outcome, StepInputs
+from protoclip_cli.core.widths import Widths
 
 
 class Objective(nn.Module, ABC):
@@ -52,13 +53,21 @@ class ObjectiveSpec(Spec, ABC):
         """What the objective reads from a step."""
 
     @abstractmethod
-    def build(self, width: int, model_scale: Tensor | None) -> Objective:
+    def build(self, widths: Widths, model_scale: Tensor | None) -> Objective:
         """Make the objective.
 
         Args:
-            width: D, of both embeddings.
+            widths: of the features it reads.
             model_scale: scalar, the natural logarithm of the scale a pretrained model came with.
+
+        Raises:
+            RecipeError: the features do not fit.
         """
+
+
+def projected(features: Features, head: str | None) -> Tensor:
+    """A head's projections (B, P), or for None the embeddings (B, D); at least in float32."""
+    return as_float(features.embedding if head is None else features.heads[head])
 
 
 def as_float(rows: Tensor) -> Tensor:

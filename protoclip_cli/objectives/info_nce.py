@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from protoclip_cli.core.needs import Needs
 from protoclip_cli.core.types import Outcome, StepInputs
+from protoclip_cli.core.widths import Widths
 from protoclip_cli.objectives.base import Objective, ObjectiveSpec, as_float
 
 _DEFAULT_TEMPERATURE = 0.07
@@ -98,7 +99,7 @@ class InfoNCESpec(ObjectiveSpec):
         """One view of each side."""
         return Needs(image_views=1, text_views=1)
 
-    def build(self, width: int, model_scale: Tensor | None) -> InfoNCE:  # noqa: ARG002
+    def build(self, widths: Widths, model_scale: Tensor | None) -> InfoNCE:  # noqa: ARG002
         """Make the objective."""
         if self.temperature is not None:
             log_scale = -math.log(self.temperature)

@@ -17,7 +17,8 @@ from torch.autograd.function import once_differentiable
 
 from protoclip_cli.core.needs import Needs
 from protoclip_cli.core.types import Modality, Outcome, Prototypes, StepInputs
-from protoclip_cli.objectives.base import Objective, ObjectiveSpec, as_float
+from protoclip_cli.core.widths import Widths
+from protoclip_cli.objectives.base import Objective, ObjectiveSpec, projected
 
 _BLOCK = 2**24
 """Numbers of a matrix of all clusters by all clusters that are looked at together."""
@@ -116,9 +117,8 @@ class PrototypeContrast(Objective):
 
     def forward(self, inputs: StepInputs) -> Outcome:
         """Compute the loss of this process's rows."""
-        features = inputs.of(self.spec.student)[0]
-        projected = features.embedding if self.spec.head is None else features.heads[self.spec.head]
-        student = F.normalize(as_float(projected[inputs.own]), dim=-1)
+        rows = projected(inputs.of(self.spec.student)[0], self.spec.head)
+        student = F.normalize(rows[inputs.own], dim=-1)
         board = inputs.prototypes[self.spec.prototypes]
         labels, centroids = board.labels[inputs.own], board.centroids.to(student.dtype)
         scale = self.log_scale.exp()
@@ -180,6 +180,6 @@ class PrototypeContrastSpec(ObjectiveSpec):
             prototypes=frozenset({self.prototypes}),
         )
 
-    def build(self, width: int, model_scale: Tensor | None) -> PrototypeContrast:  # noqa: ARG002
+    def build(self, widths: Widths, model_scale: Tensor | None) -> PrototypeContrast:  # noqa: ARG002
         """Make the objective."""
         return PrototypeContrast(self)

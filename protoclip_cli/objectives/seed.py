@@ -14,10 +14,10 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor
 
-from protoclip_cli.core.needs import Needs
-from protoclip_cli.core.types import Modality, Outcome, StepInputs
+from protoclip_cli.core.types import Outcome, StepInputs
+from protoclip_cli.core.widths import Widths
 from protoclip_cli.objectives._queue import RingQueue
-from protoclip_cli.objectives.base import Objective, ObjectiveSpec, as_float
+from protoclip_cli.objectives._student_teacher import StudentTeacher, StudentTeacherSpec
 
 
 def seed_loss(
@@ -45,18 +45,18 @@ def seed_loss(
     return F.cross_entropy(with_own / student_temperature, target.softmax(dim=-1))
 
 
-class Seed(Objective):
-    """SEED. The teacher is detached; its features of all processes enter the queue after the step."""
+class Seed(StudentTeacher):
+    """SEED. The teacher's features of all processes enter the queue after the step."""
 
     def __init__(self, spec: SeedSpec, width: int) -> None:
-        super().__init__()
+        super().__init__(spec)
         self.spec = spec
         self.queue = RingQueue(spec.queue, width)
 
     def forward(self, inputs: StepInputs) -> Outcome:
         """Compute the loss of this process's rows."""
-        student = F.normalize(as_float(inputs.of(self.spec.student)[0].embedding[inputs.own]), dim=-1)
-        teacher = self._teacher(inputs)[inputs.own].to(student.dtype)
+        student = F.normalize(self.student_rows(inputs)[inputs.own], dim=-1)
+        teacher = F.normalize(self.teacher_rows(inputs)[inputs.own], dim=-1)
         queue = self.queue.rows.to(student.dtype)
         loss = seed_loss(
             student, teacher, queue, self.spec.student_temperature, self.spec.teacher_temperature
@@ -66,25 +66,13 @@ class Seed(Objective):
 
     def after_step(self, inputs: StepInputs) -> None:
         """Let the teacher's features into the queue."""
-        self.queue.push(self._teacher(inputs))
-
-    def _teacher(self, inputs: StepInputs) -> Tensor:
-        if self.spec.teacher == "bank":
-            assert inputs.teacher is not None
-            rows = inputs.teacher
-        else:
-            rows = inputs.of(Modality(self.spec.teacher))[0].embedding
-        return F.normalize(as_float(rows.detach()), dim=-1)
+        self.queue.push(F.normalize(self.teacher_rows(inputs), dim=-1))
 
 
-class SeedSpec(ObjectiveSpec):
+class SeedSpec(StudentTeacherSpec):
     """SEED, distillation through a queue."""
 
     kind: Literal["seed"]
-    student: Modality = Modality.IMAGE
-    """The tower that learns."""
-    teacher: Literal["text", "image", "bank"] = "text"
-    """Who teaches: the other tower, or features on disk. No gradient reaches it."""
     queue: int = Field(65_536, gt=0)
     """How many past teacher features to compare with."""
     student_temperature: float = Field(0.07, gt=0)
@@ -92,13 +80,6 @@ class SeedSpec(ObjectiveSpec):
     teacher_temperature: float = Field(1e-4, gt=0)
     """Temperature of the teacher's. Small: the target is the own pair alone."""
 
-    def needs(self) -> Needs:
-        """The student's view and the teacher's."""
-        sides = {self.student.value, self.teacher}
-        return Needs(
-            image_views=int("image" in sides), text_views=int("text" in sides), teacher=self.teacher == "bank"
-        )
-
-    def build(self, width: int, model_scale: Tensor | None) -> Seed:  # noqa: ARG002
+    def build(self, widths: Widths, model_scale: Tensor | None) -> Seed:  # noqa: ARG002
         """Make the objective."""
-        return Seed(self, width)
+        return Seed(self, self.common_width(widths))

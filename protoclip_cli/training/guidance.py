@@ -20,6 +20,10 @@ from protoclip_cli.prototypes.board import Board
 class TeacherRows(Protocol):
     """Features of captions, made before training."""
 
+    @property
+    def dim(self) -> int:
+        """T, of a feature."""
+
     def rows(self, captions: NDArray[np.int64]) -> NDArray[np.float32]:
         """Features of some captions, (b, T)."""
 

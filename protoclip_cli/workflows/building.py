@@ -12,6 +12,7 @@ from protoclip_cli.compute.sync_norm import synchronise_norms
 from protoclip_cli.core.errors import DataError, RecipeError
 from protoclip_cli.core.reporter import Reporter
 from protoclip_cli.core.types import Modality
+from protoclip_cli.core.widths import Widths
 from protoclip_cli.data.pairs import PairSource, PairSpec
 from protoclip_cli.data.tokens import TokenTable, tokenize
 from protoclip_cli.models.dual_encoder import DualEncoder
@@ -76,9 +77,13 @@ def tokenize_pairs(source: PairSource, towers: Towers, reporter: Reporter) -> To
     return tokens
 
 
-def build_learner(recipe: TrainRecipe, towers: Towers, tokens: TokenTable) -> Learner:
+def build_learner(
+    recipe: TrainRecipe, towers: Towers, tokens: TokenTable, teacher_width: int | None = None
+) -> Learner:
     """The model and its objectives, on the CPU."""
-    scale, width = towers.scale, towers.width
+    scale = towers.scale
+    heads = {name: spec.width for name, spec in recipe.model.head_specs.items()}
+    widths = Widths(towers.width, heads, teacher_width)
     if recipe.model.vocabulary == "used" and not keep_used_vocabulary(towers, tokens.used()):
         raise RecipeError(
             "model.vocabulary: used needs a text tower with open_clip's own token table",
@@ -94,7 +99,7 @@ def build_learner(recipe: TrainRecipe, towers: Towers, tokens: TokenTable) -> Le
         towers.checkpoint_gradients()
     torch.manual_seed(key(recipe.seed, "objectives") >> 1)
     specs = recipe.typed_objectives
-    objectives = {name: spec.build(width, scale) for name, spec in specs.items()}
+    objectives = {name: spec.build(widths, scale) for name, spec in specs.items()}
     if recipe.model.sync_norm:
         synchronise_norms(model)
     return Learner(model, objectives, {name: spec.weight for name, spec in specs.items()})

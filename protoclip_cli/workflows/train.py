@@ -120,7 +120,9 @@ def _train(
     plan = make_plan(recipe, source)
     towers = build_towers(recipe, reporter)
     tokens = tokenize_pairs(source, towers, reporter)
-    learner = build_learner(recipe, towers, tokens).to(accelerator.device)
+    bank = open_bank(recipe, source, folder, accelerator.device, reporter)
+    learner = build_learner(recipe, towers, tokens, None if bank is None else bank.dim)
+    learner = learner.to(accelerator.device)
     stepper = _stepper(recipe, learner, accelerator)
     saver = Saver(folder.checkpoints, recipe.checkpoints, plan.episodes, plan.steps_per_episode)
     progress = Progress() if checkpoint is None else saver.restore(checkpoint, learner, stepper)
@@ -135,7 +137,7 @@ def _train(
     bad_images = BadImages(folder, recipe.pairs.max_bad_fraction, accelerator.device)
     bad_images.read, bad_images.bad = progress.images_read, progress.images_bad
     contrastive = tuple(name for name, spec in recipe.objectives.items() if spec.kind == "info_nce")
-    guidance = Guidance(bank=open_bank(recipe, source, folder, accelerator.device, reporter))
+    guidance = Guidance(bank=bank)
     feed = build_feed(recipe, plan, source, tokens, towers, accelerator.device, reporter)
     loop = Loop(
         plan=plan,

@@ -1,7 +1,8 @@
 """A folder as large as CIFAR-10, scored by protoclip and by clip-benchmark with the same model and workers.
 
 protoclip: zero-shot, linear probe, k-NN and clustering. clip-benchmark 1.6.2: zero-shot, then a linear probe,
-one by one as its command does; patched here to run without CUDA and with a NumPy of today.
+one by one because its command takes one task; patched here to run without CUDA and with a NumPy of today.
+As in its command, the workers also feed the probe.
 
 Both load images and run the model; clip-benchmark does so for 30,000 images and protoclip for 20,000, so
 where the model takes most of the time the ratio is near 1.5. `--layers` and `--patch` make it larger.
@@ -16,6 +17,7 @@ import argparse
 import importlib
 import inspect
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -80,8 +82,8 @@ def accuracy(output: torch.Tensor, target: torch.Tensor, topk: tuple[int, ...] =
     return [best[:, :k].any(1).float().mean().item() for k in topk]
 
 
-def theirs(root: Path, workers: int) -> None:
-    """What clip-benchmark does for one model and data set, for two tasks."""
+def theirs(root: Path, task: str, workers: int) -> None:
+    """What clip-benchmark does for one model, data set and task."""
     from torch.utils.data import DataLoader
     from torchvision.datasets import ImageFolder
 
@@ -93,31 +95,16 @@ def theirs(root: Path, workers: int) -> None:
     def loader(split: str) -> Any:
         return DataLoader(ImageFolder(root / "images" / split, transform), 256, num_workers=workers)
 
-    for task in ("zero_shot", "linear_probe"):
-        model, _, transform = open_clip.create_model_and_transforms(name)
-        model.eval()
-        if task == "zero_shot":
-            found = zero_shot.evaluate(
-                model, loader("test"), open_clip.get_tokenizer(name), CLASSES, TEMPLATES, "cpu", amp=False
-            )
-        else:
-            features = str(root / "features")
-            found = probe.evaluate(
-                model,
-                loader("train"),
-                loader("test"),
-                -1,
-                256,
-                0,
-                0.1,
-                10,
-                "m",
-                0,
-                features,
-                "cpu",
-                amp=False,
-            )
-        print(task, found.get("acc1", found.get("lp_acc1")))
+    model, _, transform = open_clip.create_model_and_transforms(name)
+    model.eval()
+    if task == "zero_shot":
+        found = zero_shot.evaluate(
+            model, loader("test"), open_clip.get_tokenizer(name), CLASSES, TEMPLATES, "cpu", amp=False
+        )
+    else:
+        splits, features = (loader("train"), loader("test")), str(root / "features")
+        found = probe.evaluate(model, *splits, -1, 256, workers, 0.1, 10, "m", 0, features, "cpu", amp=False)
+    print(task, found.get("acc1", found.get("lp_acc1")))
 
 
 def main() -> None:
@@ -128,10 +115,10 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--layers", type=int, default=3, help="of the image tower")
     parser.add_argument("--patch", type=int, default=8, help="pixels of a side of a patch")
-    parser.add_argument("--theirs", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--theirs", nargs=2, metavar=("FOLDER", "TASK"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.theirs is not None:
-        theirs(arguments.theirs, arguments.workers)
+        theirs(Path(arguments.theirs[0]), arguments.theirs[1], arguments.workers)
         return
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
@@ -140,15 +127,20 @@ def main() -> None:
             make_images(root / "images", split, arguments.images)
         own = [sys.executable, "-m", "protoclip_cli", "evaluate", "--ckpt", str(root / "model"), "--no-cache"]
         own += ["--data", str(root / "images"), "--tasks", "zero_shot,linear_probe,knn,clustering", "-q"]
-        other = [sys.executable, __file__, "--theirs", str(root), "--workers", str(arguments.workers)]
+        workers = ["--workers", str(arguments.workers)]
+        other = [
+            [sys.executable, __file__, "--theirs", str(root), task, *workers]
+            for task in ("zero_shot", "linear_probe")
+        ]
         for _ in range(arguments.rounds):
             seconds = {}
-            for label, command in (("clip-benchmark", other), ("protoclip", own)):
-                subprocess.run(["rm", "-rf", str(root / "features")], check=True)
+            for label, commands in (("clip-benchmark", other), ("protoclip", [own])):
+                shutil.rmtree(root / "features", ignore_errors=True)
                 began = time.perf_counter()
-                done = subprocess.run(command, capture_output=True, text=True, check=False)
-                if done.returncode:
-                    raise SystemExit(done.stderr[-2000:])
+                for command in commands:
+                    done = subprocess.run(command, capture_output=True, text=True, check=False)
+                    if done.returncode:
+                        raise SystemExit(done.stderr[-2000:])
                 seconds[label] = time.perf_counter() - began
                 print(f"{label}: {seconds[label]:.1f} s", flush=True)
             print(f"ratio: {seconds['clip-benchmark'] / seconds['protoclip']:.2f}", flush=True)

@@ -1,36 +1,31 @@
-"""What every objective of the catalog keeps, with its defaults and with its variants."""
+"""What every objective of the catalog keeps, in each of the settings that `objectives/KIND.yaml` lists."""
 
 import copy
 import itertools
+from collections import defaultdict
+from pathlib import Path
 
 import pytest
 import torch
+import yaml
 
 from protoclip_cli.core.types import Outcome
+from protoclip_cli.core.widths import Widths
 from protoclip_cli.objectives import OBJECTIVES
 
-REQUIRED = {"prototype_contrast": {"student": "image", "source": "text"}}
-VARIANTS = {
-    "info_nce": [{"temperature": 0.01}],
-    "prototype_contrast": [
-        {"target_temperature": 0.01},
-        {"target_temperature": 0.1, "student": "text", "source": "image"},
-        {"source": "teacher"},
-        {"back_translation": False},
-    ],
-    "seed": [
-        {"queue": 4},
-        {"queue": 9, "teacher": "bank"},
-        {"queue": 9, "teacher": "image", "student": "text"},
-        {"queue": 9, "teacher_temperature": 0.05},
-    ],
-}
+
+def _settings(kind):
+    file = Path(__file__).parent / "objectives" / f"{kind}.yaml"
+    return yaml.safe_load(file.read_text()) if file.exists() else [{}]
+
+
 SPECS = [
-    OBJECTIVES.spec(kind).model_validate({"kind": kind} | REQUIRED.get(kind, {}) | settings)
+    OBJECTIVES.spec(kind).model_validate({"kind": kind} | settings)
     for kind in OBJECTIVES.kinds()
-    for settings in [{}, *VARIANTS.get(kind, [])]
+    for settings in _settings(kind)
 ]
 WIDTH = 16
+WIDTHS = Widths(WIDTH, defaultdict(lambda: 8), WIDTH, WIDTH)
 
 
 def _name(spec):
@@ -52,7 +47,7 @@ def _equal(first, second):
 
 
 def test_it_runs_on_what_it_asks_for_and_gives_a_float32_scalar(spec, step_inputs):
-    outcome = spec.build(WIDTH, None)(step_inputs(spec.needs(), width=WIDTH))
+    outcome = spec.build(WIDTHS, None)(step_inputs(spec.needs(), width=WIDTH))
     assert isinstance(outcome, Outcome)
     assert outcome.loss.shape == ()
     assert outcome.loss.dtype == torch.float32
@@ -61,7 +56,7 @@ def test_it_runs_on_what_it_asks_for_and_gives_a_float32_scalar(spec, step_input
 
 
 def test_metrics_are_detached_scalars(spec, step_inputs):
-    outcome = spec.build(WIDTH, None)(step_inputs(spec.needs(), width=WIDTH))
+    outcome = spec.build(WIDTHS, None)(step_inputs(spec.needs(), width=WIDTH))
     for name, value in outcome.metrics.items():
         assert isinstance(value, torch.Tensor), name
         assert value.shape == (), name
@@ -70,7 +65,7 @@ def test_metrics_are_detached_scalars(spec, step_inputs):
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
 def test_it_is_finite_at_the_sharpest_scale_in_any_precision(spec, step_inputs, dtype):
-    objective = spec.build(WIDTH, None)
+    objective = spec.build(WIDTHS, None)
     if objective.model_scale is not None:
         torch.nn.init.constant_(objective.model_scale, torch.tensor(100.0).log().item())
     inputs = step_inputs(spec.needs(), width=WIDTH, dtype=dtype)
@@ -85,11 +80,11 @@ def test_it_is_finite_at_the_sharpest_scale_in_any_precision(spec, step_inputs, 
 
 def test_float64_in_gives_float64_out(spec, step_inputs):
     inputs = step_inputs(spec.needs(), width=WIDTH, dtype=torch.float64)
-    assert spec.build(WIDTH, None).double()(inputs).loss.dtype == torch.float64
+    assert spec.build(WIDTHS, None).double()(inputs).loss.dtype == torch.float64
 
 
 def test_forward_changes_nothing(spec, step_inputs):
-    objective = spec.build(WIDTH, None)
+    objective = spec.build(WIDTHS, None)
     inputs = step_inputs(spec.needs(), width=WIDTH)
     before = copy.deepcopy(objective.state_dict())
     chance = torch.get_rng_state()
@@ -101,7 +96,7 @@ def test_forward_changes_nothing(spec, step_inputs):
 
 
 def test_the_mean_over_equal_shares_is_the_loss_of_the_whole(spec, step_inputs):
-    objective = spec.build(WIDTH, None).double()
+    objective = spec.build(WIDTHS, None).double()
 
     def learn(slices):
         inputs = [step_inputs(spec.needs(), width=WIDTH, dtype=torch.float64, own=own) for own in slices]
@@ -120,7 +115,7 @@ def test_the_mean_over_equal_shares_is_the_loss_of_the_whole(spec, step_inputs):
 
 def test_its_state_survives_a_checkpoint(spec, step_inputs):
     inputs = step_inputs(spec.needs(), width=WIDTH)
-    first, second = spec.build(WIDTH, None), spec.build(WIDTH, torch.tensor(1.0))
+    first, second = spec.build(WIDTHS, None), spec.build(WIDTHS, torch.tensor(1.0))
     with torch.no_grad():
         first.after_step(inputs)
     second.load_state_dict(first.state_dict())
@@ -132,14 +127,14 @@ def test_its_state_survives_a_checkpoint(spec, step_inputs):
 
 
 def test_two_builds_are_the_same(spec):
-    first = copy.deepcopy(spec.build(WIDTH, None).state_dict())
+    first = copy.deepcopy(spec.build(WIDTHS, None).state_dict())
     torch.rand(1)  # a process that has drawn something
     torch.manual_seed(5)
-    _equal(dict(spec.build(WIDTH, None).state_dict()), dict(first))
+    _equal(dict(spec.build(WIDTHS, None).state_dict()), dict(first))
 
 
 def test_after_a_step_its_state_holds_no_graph(spec, step_inputs):
-    objective = spec.build(WIDTH, None)
+    objective = spec.build(WIDTHS, None)
     objective.after_step(step_inputs(spec.needs(), width=WIDTH))
     assert not any(buffer.requires_grad for buffer in objective.buffers())
     assert all(parameter.is_leaf for parameter in objective.parameters())

@@ -1,26 +1,72 @@
 """Several processes learn exactly what one learns from the whole batch."""
 
+from collections import defaultdict
+from pathlib import Path
+
 import pytest
 import torch
+import yaml
 from torch import nn
 
 from protoclip_cli.compute.processes import collect, mean_gradients, mean_over_processes, rank, world
-from protoclip_cli.core.types import Features, Prototypes, StepInputs
+from protoclip_cli.core.types import Features, Frozen, NextTokens, Prototypes, StepInputs
+from protoclip_cli.core.widths import Widths
 from protoclip_cli.objectives import OBJECTIVES
 
 pytestmark = pytest.mark.parametrize("size", [2, 3])
 
+SETTINGS = Path(__file__).parents[1] / "contract" / "objectives"
 SPECS = {
-    "info_nce": {"kind": "info_nce"},
-    "seed": {"kind": "seed", "queue": 20, "teacher_temperature": 0.05},
-    "hard prototypes": {"kind": "prototype_contrast", "student": "image", "source": "text"},
-    "soft prototypes": {
-        **{"kind": "prototype_contrast", "student": "text", "source": "image"},
-        "target_temperature": 0.1,
-    },
-    "seed from a bank": {"kind": "seed", "queue": 7, "teacher": "bank", "student": "text"},
+    f"{kind} {place}": {"kind": kind} | settings
+    for kind in OBJECTIVES.kinds()
+    for file in [SETTINGS / f"{kind}.yaml"]
+    for place, settings in enumerate(yaml.safe_load(file.read_text()) if file.exists() else [{}])
 }
 ROWS, WIDTH = 12, 5
+WIDTHS = Widths(WIDTH, defaultdict(lambda: WIDTH), WIDTH, WIDTH)
+CLASSES = 3
+
+
+def _views(needs, embedding, count):
+    """Several views of a side, each with the heads that are asked for."""
+    return tuple(
+        Features(view, {head: view.flip(1) for head in sorted(needs.heads)})
+        for view in (embedding * (1 + number) - number for number in range(count))
+    )
+
+
+def _detached(views, factor):
+    return tuple(
+        Features(
+            f.embedding.detach() * factor, {name: rows.detach() * factor for name, rows in f.heads.items()}
+        )
+        for f in views
+    )
+
+
+def _inputs(needs, image, text, tokens, bank, share):
+    """What the needs name, for embeddings of all rows."""
+    labels = torch.arange(ROWS) % CLASSES
+    image_views = _views(needs, image, needs.image_views)
+    text_views = _views(needs, text, needs.text_views)
+    targets = torch.arange(ROWS * 2).reshape(ROWS, 2) % WIDTH
+    targets[::3] = -100
+    return StepInputs(
+        image_views,
+        text_views,
+        share,
+        teacher=collect(bank[share]),
+        prototypes=dict.fromkeys(
+            needs.prototypes, Prototypes(bank[:CLASSES], labels, text[:CLASSES].detach())
+        ),
+        labels=labels - 1,
+        momentum_image=_detached(image_views, 1.0) if needs.momentum else (),
+        momentum_text=_detached(text_views, 0.9) if needs.momentum else (),
+        frozen=Frozen(bank.flip(0), bank.flip(1), torch.tensor(5.0, dtype=bank.dtype)),
+        next_tokens=NextTokens(
+            tokens[:, None].expand(-1, 2, -1), targets[share], (targets >= 0).sum() / world()
+        ),
+    )
 
 
 def _two_steps(name):
@@ -30,17 +76,13 @@ def _two_steps(name):
     torch.manual_seed(2)
     towers = nn.ModuleList([nn.Linear(WIDTH, WIDTH), nn.Linear(WIDTH, WIDTH)]).double()
     spec = OBJECTIVES.spec(SPECS[name]["kind"]).model_validate(SPECS[name])
-    objective = spec.build(WIDTH, None).double()
+    objective = spec.build(WIDTHS, None).double()
     parameters = [*towers.parameters(), *objective.parameters()]
     share = slice(rank() * ROWS // world(), (rank() + 1) * ROWS // world())
     results = []
     for _ in range(2):
         embeddings = [collect(t(rows[share])) for t, rows in zip(towers, (image, text), strict=True)]
-        sides = [(Features(e, {"proto": e.flip(1)}),) for e in embeddings]
-        labels = collect((torch.arange(ROWS) % 3)[share])
-        board = Prototypes(bank[:3], labels, text[:3])
-        boards = dict.fromkeys(("image<-text", "text<-image"), board)
-        inputs = StepInputs(sides[0], sides[1], share, teacher=collect(bank[share]), prototypes=boards)
+        inputs = _inputs(spec.needs(), *embeddings, towers[1](text[share]), bank, share)
         for parameter in parameters:
             parameter.grad = None
         loss = objective(inputs).loss

@@ -5,6 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from protoclip_cli.core.types import Features, Prototypes, StepInputs
+from protoclip_cli.core.widths import Widths
 from protoclip_cli.objectives import OBJECTIVES
 from protoclip_cli.objectives.info_nce import info_nce
 from protoclip_cli.objectives.prototype_contrast import prototype_contrast, soft_aims
@@ -66,7 +67,10 @@ def test_the_sum_of_objectives_equals_protoclips(golden, load, near):
             if anchors:
                 settings["target_temperature"] = g["hp_target_temperature"]
             objective = (
-                OBJECTIVES.spec("prototype_contrast").model_validate(settings).build(16, None).double()
+                OBJECTIVES.spec("prototype_contrast")
+                .model_validate(settings)
+                .build(Widths(16), None)
+                .double()
             )
             with torch.no_grad():
                 objective.log_scale.copy_(torch.tensor(g["hp_logit_scale_proto"]).log())

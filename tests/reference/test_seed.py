@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from protoclip_cli.core.types import Features, StepInputs
+from protoclip_cli.core.widths import Widths
 from protoclip_cli.objectives.seed import SeedSpec
 
 
@@ -16,7 +17,7 @@ def test_three_steps_equal_itra(golden, load, near):
             student_temperature=g["hp_student_temperature"],
             teacher_temperature=g["hp_teacher_temperature"],
         )
-        objective = spec.build(g["in_student"].shape[-1], None).double()
+        objective = spec.build(Widths(g["in_student"].shape[-1]), None).double()
         objective.queue.rows.copy_(g["state0_queue"].T)
         for step, (student, teacher) in enumerate(zip(g["in_student"], g["in_teacher"], strict=True)):
             student.requires_grad_()

@@ -16,6 +16,11 @@ class HeadSpec(Spec, ABC):
     shared_start: bool = True
     """Start the image head and the text head from the same weights, as the original does."""
 
+    @property
+    @abstractmethod
+    def width(self) -> int:
+        """P, of the projections."""
+
     @abstractmethod
     def build(self, width: int) -> nn.Module:
         """Make the head: (b, D) to (b, P).

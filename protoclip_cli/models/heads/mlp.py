@@ -22,6 +22,11 @@ class MlpSpec(HeadSpec):
     dim: int = Field(128, gt=0)
     """Width of the projection."""
 
+    @property
+    def width(self) -> int:
+        """Width of the projections."""
+        return self.dim
+
     def build(self, width: int) -> nn.Module:
         """Make the head."""
         widths = [width] + [self.hidden] * self.layers

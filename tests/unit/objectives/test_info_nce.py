@@ -7,6 +7,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from protoclip_cli.core.types import Features, StepInputs
+from protoclip_cli.core.widths import Widths
 from protoclip_cli.objectives.info_nce import InfoNCESpec, info_nce
 
 
@@ -34,7 +35,7 @@ def test_accuracy_counts_own_images_that_rank_their_text_first():
 
 
 def test_the_length_of_features_does_not_matter():
-    objective = InfoNCESpec(kind="info_nce").build(5, None)
+    objective = InfoNCESpec(kind="info_nce").build(Widths(5), None)
     image, text = torch.randn(2, 6, 5)
     short = objective(_inputs(image, text)).loss
     torch.testing.assert_close(objective(_inputs(image * 7, text / 3)).loss, short)
@@ -43,7 +44,10 @@ def test_the_length_of_features_does_not_matter():
 def test_the_scale_starts_at_what_the_recipe_says_else_the_model_else_0_07():
     def start(temperature, model_scale):
         return (
-            InfoNCESpec(kind="info_nce", temperature=temperature).build(5, model_scale).log_scale.exp().item()
+            InfoNCESpec(kind="info_nce", temperature=temperature)
+            .build(Widths(5), model_scale)
+            .log_scale.exp()
+            .item()
         )
 
     assert start(0.5, torch.tensor(1.0)) == pytest.approx(2)
@@ -52,7 +56,7 @@ def test_the_scale_starts_at_what_the_recipe_says_else_the_model_else_0_07():
 
 
 def test_the_scale_learns_beyond_its_bound_and_is_brought_back_after_the_step():
-    objective = InfoNCESpec(kind="info_nce", min_temperature=0.05).build(5, None)
+    objective = InfoNCESpec(kind="info_nce", min_temperature=0.05).build(Widths(5), None)
     inputs = _inputs(*torch.randn(2, 6, 5))
     for beyond, bound in ((math.log(1000), math.log(20)), (-3.0, 0.0)):
         torch.nn.init.constant_(objective.log_scale, beyond)

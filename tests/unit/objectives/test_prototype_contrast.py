@@ -3,6 +3,7 @@ import torch
 import torch.nn.functional as F
 
 from protoclip_cli.core.types import Features, Modality, Prototypes, StepInputs
+from protoclip_cli.core.widths import Widths
 from protoclip_cli.objectives import OBJECTIVES
 from protoclip_cli.objectives.prototype_contrast import prototype_contrast, soft_aims
 
@@ -74,7 +75,7 @@ def test_its_logits_may_be_large():
 
 
 def test_new_prototypes_have_new_aims():
-    objective = spec(student="image", source="text", target_temperature=0.5).build(8, None)
+    objective = spec(student="image", source="text", target_temperature=0.5).build(Widths(8), None)
     image = Features(some(6, 8).float(), {"proto": some(6, 4, 2).float()})
     boards = [Prototypes(some(3, 4, s).float(), torch.arange(6) % 3, some(3, 5, 9).float()) for s in (3, 4)]
 
@@ -85,7 +86,10 @@ def test_new_prototypes_have_new_aims():
     first, second, again = losses(objective)
     assert first == again
     assert second != pytest.approx(first)
-    assert second == losses(spec(student="image", source="text", target_temperature=0.5).build(8, None))[1]
+    assert (
+        second
+        == losses(spec(student="image", source="text", target_temperature=0.5).build(Widths(8), None))[1]
+    )
 
 
 def test_rows_without_a_cluster_are_left_out():
@@ -98,7 +102,7 @@ def test_rows_without_a_cluster_are_left_out():
 
 
 def test_prototypes_get_no_gradient_and_only_the_students_head_learns():
-    objective = spec(student="image", source="text").build(8, None)
+    objective = spec(student="image", source="text").build(Widths(8), None)
     sides = [
         Features(some(6, 8).float(), {"proto": some(6, 4, 2).float().requires_grad_()}) for _ in range(2)
     ]
@@ -111,7 +115,7 @@ def test_prototypes_get_no_gradient_and_only_the_students_head_learns():
 
 
 def test_its_scale_stays_in_bounds_after_a_step():
-    objective = spec(student="image", source="text", min_temperature=0.05).build(8, None)
+    objective = spec(student="image", source="text", min_temperature=0.05).build(Widths(8), None)
     with torch.no_grad():
         objective.log_scale.fill_(9.0)
     objective.after_step(StepInputs((), (), slice(0, 0)))
@@ -123,7 +127,7 @@ def test_its_scale_stays_in_bounds_after_a_step():
 
 
 def test_the_embedding_itself_can_be_drawn():
-    objective = spec(student="text", source="text", head=None).build(8, None)
+    objective = spec(student="text", source="text", head=None).build(Widths(8), None)
     assert objective.spec.needs().heads == frozenset()
     board = Prototypes(some(3, 8).float(), torch.arange(6) % 3, some(3, 8).float())
     text = Features(some(6, 8, 1).float())

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from protoclip_cli.core.types import Features, StepInputs
+from protoclip_cli.core.widths import Widths
 from protoclip_cli.objectives.seed import SeedSpec, seed_loss
 
 
@@ -24,7 +25,7 @@ def test_one_row_and_a_queue_of_one_by_hand():
 
 
 def test_no_gradient_reaches_the_teacher():
-    objective = SeedSpec(kind="seed", queue=7).build(5, None)
+    objective = SeedSpec(kind="seed", queue=7).build(Widths(5), None)
     image, text = (torch.randn(4, 5, requires_grad=True) for _ in range(2))
     _step(objective, image, text)[1].loss.backward()
     assert text.grad is None
@@ -32,7 +33,7 @@ def test_no_gradient_reaches_the_teacher():
 
 
 def test_a_student_like_its_teacher_loses_less():
-    objective = SeedSpec(kind="seed", queue=50).build(5, None)
+    objective = SeedSpec(kind="seed", queue=50).build(Widths(5), None)
     teacher = torch.randn(4, 5)
     good, bad = (_step(objective, student, teacher)[1] for student in (teacher * 3, -teacher))
     assert good.loss < bad.loss
@@ -41,7 +42,7 @@ def test_a_student_like_its_teacher_loses_less():
 
 
 def test_the_queue_takes_unit_features_of_all_rows_after_the_step():
-    objective = SeedSpec(kind="seed", queue=7).build(5, None)
+    objective = SeedSpec(kind="seed", queue=7).build(Widths(5), None)
     image, text = torch.randn(2, 4, 5)
     inputs, _ = _step(objective, image, text, own=slice(0, 2))
     assert objective.queue.position == 0
@@ -51,7 +52,7 @@ def test_the_queue_takes_unit_features_of_all_rows_after_the_step():
 
 
 def test_the_loss_compares_with_the_queue_before_the_step():
-    objective = SeedSpec(kind="seed", queue=4).build(5, None)
+    objective = SeedSpec(kind="seed", queue=4).build(Widths(5), None)
     image, text = torch.randn(2, 4, 5)
     inputs, before = _step(objective, image, text)
     objective.after_step(inputs)

@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from protoclip_cli.core.types import Batch, Preprocess
+from protoclip_cli.core.widths import Widths
 from protoclip_cli.models.dual_encoder import DualEncoder
 from protoclip_cli.models.heads import HEADS
 from protoclip_cli.models.towers import Description, Towers
@@ -12,6 +13,7 @@ from protoclip_cli.objectives import OBJECTIVES
 from protoclip_cli.training.learner import Learner
 
 WIDTH = 6
+WIDTHS = Widths(WIDTH, {"proto": WIDTH}, WIDTH)
 
 
 class SmallTowers(Towers):
@@ -68,7 +70,7 @@ def make_learner():
         specs = specs or make_specs(clip={"kind": "info_nce"})
         mlp = {name: HEADS.spec("mlp")(kind="mlp", hidden=7, dim=4) for name in heads}
         model = DualEncoder(SmallTowers(norm, dropout), mlp)
-        objectives = {name: spec.build(WIDTH, None) for name, spec in specs.items()}
+        objectives = {name: spec.build(WIDTHS, None) for name, spec in specs.items()}
         return Learner(model, objectives, {name: spec.weight for name, spec in specs.items()})
 
     return made
