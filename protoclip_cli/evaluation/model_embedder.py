@@ -63,6 +63,7 @@ class ModelEmbedder:
         self.precision: EvaluationPrecision = precision
         self.features = "embedding"
         self._workers = workers
+        model.prefer_channels_last()  # as in training; small residual networks are twice as fast on a CPU
         preprocess = model.towers.preprocess
         self._view = IMAGE_VIEWS.spec("eval")(kind="eval").build(preprocess)
         self.transform = f"{preprocess.resize_mode} {preprocess.size} {preprocess.interpolation}"
