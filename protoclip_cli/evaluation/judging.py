@@ -26,6 +26,8 @@ class Judged:
     metric: str
     value: float
     ci95: confidence.Interval | None
+    outcomes: NDArray[np.float32] | None = None
+    """(n,), what each example contributes, where the value is their mean."""
 
 
 def class_count(benchmark: Benchmark) -> int:
@@ -82,8 +84,8 @@ def judge_ranks(
     """Judge the ranks (n,) of the right classes, from 0."""
     for k in (1, 5) if top5 else (1,):
         if k <= classes:
-            share = within(found, k)
-            yield Judged(f"top{k}", share, confidence.of_proportion(share, len(found)))
+            share, right = within(found, k), (found < k).astype(np.float32)
+            yield Judged(f"top{k}", share, confidence.of_proportion(share, len(found)), right)
     correct = found == 0
     interval = confidence.of_class_mean(*hits_per_class(correct, labels))
     yield Judged("mean_per_class", mean_per_class_recall(correct, labels), interval)

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from protoclip_cli.core.errors import DataError, ProtoclipError
 
@@ -43,6 +46,8 @@ class Score:
     selection: Selection = "none"
     seconds: float
     """How long the probe took on this benchmark, all its metrics together."""
+    outcomes: NDArray[np.float32] | None = field(default=None, repr=False, compare=False)
+    """(n,), what each example contributes; kept beside the rows, not in them."""
 
     def __post_init__(self) -> None:
         """Refuse a number that JSON could not hold and nobody could compare."""
@@ -64,7 +69,8 @@ class Score:
 
     def row(self) -> dict[str, Any]:
         """The score as JSON has it."""
-        return asdict(self) | {"ci95": None if self.ci95 is None else list(self.ci95)}
+        row = asdict(replace(self, outcomes=None)) | {"ci95": None if self.ci95 is None else list(self.ci95)}
+        return {key: row[key] for key in _KEYS}
 
     def line(self) -> str:
         """The row as one line of `scores.jsonl`, without the line break."""
@@ -82,12 +88,15 @@ class Score:
                 f"a score of version {row.get('v')}, and this protoclip reads version {VERSION}",
                 hint="use the version of protoclip that wrote it, or evaluate again",
             )
-        known = {field.name for field in fields(cls)}
-        if missing := sorted(known - row.keys()):
+        if missing := sorted(_KEYS.keys() - row.keys()):
             raise DataError(f"a score lacks {', '.join(missing)}", hint="evaluate again")
         interval = row["ci95"]
-        values = {key: row[key] for key in known} | {"ci95": None if interval is None else tuple(interval)}
+        values = {key: row[key] for key in _KEYS} | {"ci95": None if interval is None else tuple(interval)}
         return cls(**values)
+
+
+_KEYS = {each.name: None for each in fields(Score) if each.name != "outcomes"}
+"""The keys of a row, in their order."""
 
 
 def read_scores(lines: Iterable[str]) -> list[Score]:

@@ -26,6 +26,8 @@ class Paired:
     p: float | None
     """How often chance alone gives a mean as far from 0. None: one pair, or all differ by the same."""
     n: int
+    over: str = "seeds"
+    """What the interval is over: `seeds`, or `examples` of a single pair of runs."""
 
 
 def of_few(values: ArrayLike) -> Interval | None:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from statistics import fmean
 
+from protoclip_cli.compute.randomness import generator
+from protoclip_cli.metrics.confidence import of_paired_outcomes
 from protoclip_cli.metrics.student import Paired, of_few, paired
 from protoclip_cli.sharing.grouping import Group
 from protoclip_cli.sharing.run_record import RunRecord
@@ -95,7 +97,24 @@ def _line(key: ScoreKey, groups: Sequence[Group], baseline: Group | None) -> Lin
     several = any(len(one.values) > 1 for one in series)
     final = {name: _estimate(seeds, lambda one: one.final) for name, seeds in found.items()}
     best = {name: _estimate(seeds, lambda one: one.best) for name, seeds in found.items()} if several else {}
-    return Line(key, series[0].higher_is_better, final, best, _differences(final, baseline))
+    differences = _differences(final, baseline)
+    for group in groups:
+        if baseline is not None and (one := differences.get(group.name)) and one.n == 1:
+            differences[group.name] = _over_examples(key, group, baseline, one)
+    return Line(key, series[0].higher_is_better, final, best, differences)
+
+
+def _over_examples(key: ScoreKey, group: Group, baseline: Group, found: Paired) -> Paired:
+    """The difference of one pair of runs, by the examples both were asked, where outcomes are kept."""
+    runs = [[run for run in one.runs if key in run.scores] for one in (group, baseline)]
+    if any(len(several) != 1 for several in runs):
+        return found
+    mine, theirs = (run.outcomes(key) for (run,) in runs)
+    if mine is None or theirs is None or len(mine) != len(theirs):
+        return found
+    chance = generator(0, "paired outcomes", len(mine))
+    over = of_paired_outcomes(mine, theirs, chance)
+    return Paired(found.mean, over.ci95, over.p, 1, "examples")
 
 
 def _estimate(seeds: Mapping[str, Sequence[ScoreSeries]], pick: Pick) -> Estimate:

@@ -18,7 +18,7 @@ from protoclip_cli.sharing.tables import Table
 _CSV = (
     *("group", "runs", "seeds", *ScoreKey._fields, "higher_is_better"),
     *("final", "final_low", "final_high", "interval_over", "best"),
-    *("difference", "difference_low", "difference_high", "p", "pairs"),
+    *("difference", "difference_low", "difference_high", "p", "pairs", "difference_over"),
 )
 _LATEX = {
     "\\": r"\textbackslash{}",
@@ -49,9 +49,10 @@ def _numbers(line: Line, name: str) -> list[Any]:
     row = [line.higher_is_better, final.mean, *(final.ci95 or ("", "")), final.over or ""]
     row.append(final.mean if best is None else best.mean)
     if difference is None:
-        return [*row, "", "", "", "", ""]
+        return [*row, "", "", "", "", "", ""]
     p = "" if difference.p is None else difference.p
-    return [*row, difference.mean, *(difference.ci95 or ("", "")), p, difference.n]
+    over = difference.over if difference.ci95 else ""
+    return [*row, difference.mean, *(difference.ci95 or ("", "")), p, difference.n, over]
 
 
 def as_json(comparison: Comparison) -> str:

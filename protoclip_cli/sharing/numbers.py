@@ -38,7 +38,8 @@ def difference(found: Paired | None, key: ScoreKey) -> str:
     if found.ci95 is not None:
         text += f" ± {value((found.ci95[1] - found.ci95[0]) / 2, key)}"
     if found.p is not None:
-        text += " (p < 0.001)" if found.p < 0.001 else f" (p {found.p:.3f})"
+        chance = "p < 0.001" if found.p < 0.001 else f"p {found.p:.3f}"
+        text += f" ({chance} over examples)" if found.over == "examples" else f" ({chance})"
     return text
 
 

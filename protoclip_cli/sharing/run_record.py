@@ -8,9 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from protoclip_cli.sharing.cost import Cost, cost_of
 from protoclip_cli.sharing.score_series import ScoreKey, ScoreSeries, series_of
 from protoclip_cli.sharing.text_files import Lines, Row, read_mapping, read_rows
+from protoclip_cli.store.outcomes import outcomes_file, read_outcomes
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,11 @@ class RunRecord:
         """The seed of training, None where the recipe does not say it."""
         seed = self.recipe.get("seed")
         return seed if isinstance(seed, int) else None
+
+    def outcomes(self, key: ScoreKey) -> NDArray[np.float64] | None:
+        """What the last value of a score found for each example (n,), if it was kept."""
+        identity = self.scores[key].identity
+        return None if identity is None else read_outcomes(outcomes_file(self.path, identity))
 
     @property
     def state(self) -> str:

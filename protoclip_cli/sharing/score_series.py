@@ -40,6 +40,8 @@ class ScoreSeries:
     higher_is_better: bool
     ci95: tuple[float, float] | None
     """Of the last value, over examples; None where it is a mean, or not known."""
+    identity: tuple[object, ...] | None = None
+    """Of the row of the last value; None where it is a mean."""
 
     @property
     def last_step(self) -> int:
@@ -87,9 +89,14 @@ def _series(steps: Mapping[int, Mapping[object, Row]]) -> ScoreSeries:
         of_seeds = [float(row["value"]) for row in steps[step].values()]
         values[step] = sum(of_seeds) / len(of_seeds)
     last = list(steps[max(steps)].values())
-    return ScoreSeries(
-        values, last[-1].get("higher_is_better") is not False, _interval(last[0]) if len(last) == 1 else None
-    )
+    interval, identity = (_interval(last[0]), _identity(last[0])) if len(last) == 1 else (None, None)
+    return ScoreSeries(values, last[-1].get("higher_is_better") is not False, interval, identity)
+
+
+def _identity(row: Row) -> tuple[object, ...]:
+    """As `Score.identity`: what the file of its outcomes is named after."""
+    keys = ("probe", "benchmark", "split", "metric", "model_hash", "selection", "seed")
+    return tuple(row.get(key) for key in keys)
 
 
 def _interval(row: Row) -> tuple[float, float] | None:

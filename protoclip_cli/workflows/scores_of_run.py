@@ -14,6 +14,7 @@ from protoclip_cli.evaluation.score import Score, latest
 from protoclip_cli.store.files import write_text
 from protoclip_cli.store.lines import append_lines, read_lines
 from protoclip_cli.store.locks import locked
+from protoclip_cli.store.outcomes import outcomes_file, save_outcomes
 from protoclip_cli.store.run import RunFolder
 
 
@@ -27,6 +28,8 @@ def record_scores(folder: RunFolder, scores: Iterable[Score], reporter: Reporter
     for score in scores:
         done.append(score)
         if is_main():
+            if score.outcomes is not None:
+                save_outcomes(outcomes_file(folder.path, score.identity), score.outcomes)
             append_lines(folder.scores, [score.row()])
             reporter.scores([score.row()])
     if is_main() and folder.scores.is_file():

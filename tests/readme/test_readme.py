@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 from PIL import Image
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from protoclip_cli.cli.main import app
@@ -15,7 +16,8 @@ from protoclip_cli.recipe.train import TrainRecipe
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"(?:<!-- ([\w ]+) -->\n)?```(\w+)\n(.*?)```", README, re.DOTALL)
-# What makes a fine-tuning of ViT-B-32 a test: a tiny model from scratch, and few rows.
+# What makes the quickstart a test, and a fine-tuning of ViT-B-32: a tiny model from scratch, and few rows.
+QUICK = ["episodes.rows=128", "batch.size=64", "evaluate.tasks={zero_shot: {benchmarks: [glyphs_digits]}}"]
 SHRINK = ["model.name=glyphs-tiny", "model.pretrained=null", "episodes.count=1", "batch.size=8"]
 
 
@@ -51,22 +53,53 @@ def test_every_block_is_of_a_language_a_test_knows() -> None:
     assert {language for _, language, _ in BLOCKS} <= {"bash", "yaml", "python", "text"}
 
 
+def shrunk(arguments: list[str]) -> list[str]:
+    """A command as small as a test wants it; what the command itself sets comes last and wins."""
+    if arguments[0] != "train":
+        return arguments
+    values = SHRINK
+    if arguments[1].startswith("quickstart"):
+        values = [*QUICK, "episodes.count=2", *["prototypes.k=10"] * (arguments[1] == "quickstart")]
+    return [*arguments[:2], *(word for value in values for word in ("--set", value)), *arguments[2:]]
+
+
+def run(text: str) -> list[str]:
+    """Run the lines of a block, and return the commands."""
+    ran = []
+    for line in text.splitlines():
+        command, *arguments = shlex.split(line, comments=True)
+        assert command == "protoclip"
+        result = CliRunner().invoke(app, shrunk(arguments))
+        assert result.exit_code == 0, (line, result.output, result.exception)
+        ran.append(arguments[0])
+    return ran
+
+
 @pytest.mark.slow
 def test_bash_blocks_run(desk: Path) -> None:
-    ran = []
-    for title, text in blocks("bash"):
-        if title.startswith("install"):
-            continue
-        for line in text.splitlines():
-            command, *arguments = shlex.split(line)
-            assert command == "protoclip"
-            if arguments[0] == "train":
-                arguments += [word for value in SHRINK for word in ("--set", value)]
-            result = CliRunner().invoke(app, arguments)
-            assert result.exit_code == 0, (line, result.output, result.exception)
-            ran.append(arguments[0])
+    ran = [
+        command
+        for title, text in blocks("bash")
+        if not title.startswith("install") and title != "walk"
+        for command in run(text)
+    ]
     assert ran.count("train") == 3
     assert (desk / "runs" / "mine" / "checkpoints" / "last").exists()
+
+
+@pytest.mark.slow
+def test_the_walk_runs_and_visits_every_command(desk: Path) -> None:
+    (walk,) = (text for title, text in blocks("bash") if title == "walk")
+    assert set(run(walk)) == get_command(app).commands.keys() - {"submit"}  # which takes a cluster
+    assert (desk / "report.html").stat().st_size > 10_000
+    assert list((desk / "runs" / "quickstart" / "figures").glob("*.png"))
+    assert (desk / "runs" / "further" / "checkpoints" / "last").exists()
+
+
+def test_the_pictures_of_the_readme_are_here_and_small() -> None:
+    pictures = re.findall(r"\]\((\.github/[^)]+)\)", README)
+    assert pictures
+    assert all((Path(__file__).parents[2] / picture).stat().st_size < 120_000 for picture in pictures)
 
 
 def test_yaml_blocks_are_recipes() -> None:

@@ -13,6 +13,7 @@ from protoclip_cli.evaluation.score import read_scores
 from protoclip_cli.recipe.evaluate import EvaluateRecipe
 from protoclip_cli.recipe.load import load_recipe
 from protoclip_cli.recipe.train import TrainRecipe
+from protoclip_cli.store.outcomes import outcomes_file, read_outcomes
 from protoclip_cli.workflows.evaluate import evaluate
 from protoclip_cli.workflows.train import train
 
@@ -57,7 +58,9 @@ def test_exactly_these_files_are_left(quick):
     tracked = {name for name in files if name.startswith("tensorboard/")}
     assert len(tracked) == 1
     saved = ("model.safetensors", "model.json", "objectives.safetensors", "optimizer.pt", "state.json")
-    assert files - tracked == {
+    outcomes = {name for name in files if name.startswith("outcomes/")}
+    assert len(outcomes) == 2  # top-1 and top-5 of one zero-shot benchmark
+    assert files - tracked - outcomes == {
         "recipe.yaml",
         "run.json",
         "status.json",
@@ -120,6 +123,15 @@ def test_scores_are_valid_and_of_the_saved_weights(quick):
     assert validation["loss"] == validation["clip/loss"] > 0
     identities = [(score.identity, score.step) for score in scores]
     assert len(set(identities)) == len(identities)
+
+
+def test_what_each_example_contributed_is_kept(quick):
+    scores = read_scores((quick / "scores.jsonl").read_text().splitlines())
+    kept = {s: read_outcomes(outcomes_file(quick, s.identity)) for s in scores if s.metric == "top1"}
+    assert kept
+    for score, outcomes in kept.items():
+        assert len(outcomes) == score.n
+        assert outcomes.mean() == pytest.approx(score.value)
 
 
 def test_tensorboard_holds_the_loss(quick):

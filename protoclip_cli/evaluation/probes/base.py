@@ -7,10 +7,11 @@ import json
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from protoclip_cli.core.errors import DataError
@@ -42,6 +43,8 @@ class Finding:
     classes: int | None = None
     prompts_hash: str | None = None
     selection: Selection = "none"
+    outcomes: NDArray[np.float32] | None = None
+    """(n,), what each example contributes: the value is their mean. None: it is not a mean over examples."""
 
 
 class ProbeSpec(Spec, ABC):
@@ -105,7 +108,7 @@ class ProbeSpec(Spec, ABC):
                 precision=embedder.precision,
                 seed=seed,
                 seconds=seconds,
-                **asdict(finding),
+                **{field.name: getattr(finding, field.name) for field in fields(finding)},
             )
             for finding in findings
         ]

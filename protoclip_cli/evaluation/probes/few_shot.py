@@ -127,6 +127,7 @@ class FewShotSpec(ProbeSpec):
             value=judged.value,
             n=len(benchmark.test.rows),
             ci95=judged.ci95,
+            outcomes=judged.outcomes,
             classes=classes,
             selection="test" if self.select_on == "test" else unsearched,  # type: ignore[arg-type]
         )

@@ -100,6 +100,7 @@ class FineTuneSpec(ProbeSpec):
                 value=judged.value,
                 n=len(logits),
                 ci95=judged.ci95,
+                outcomes=judged.outcomes,
                 classes=trial.classes,
                 selection="test" if self.select_on == "test" else "validation" if self.search else "none",
             )

@@ -60,5 +60,6 @@ class KnnSpec(ProbeSpec):
                 value=judged.value,
                 n=len(test),
                 ci95=judged.ci95,
+                outcomes=judged.outcomes,
                 classes=classes,
             )

@@ -76,6 +76,7 @@ class LinearProbeSpec(ProbeSpec):
                     value=judged.value,
                     n=len(rows.test),
                     ci95=judged.ci95,
+                    outcomes=judged.outcomes,
                     classes=task.classes,
                     selection=fitted.selection,
                 )

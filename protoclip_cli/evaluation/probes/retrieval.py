@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from protoclip_cli.data.benchmarks.base import Benchmark
 from protoclip_cli.evaluation.embedder import Embedder
@@ -47,13 +48,19 @@ class RetrievalSpec(ProbeSpec):
         )
         images, texts = len(pairs.rows), len(pairs.texts)
 
-        def finding(metric: str, value: float, n: int) -> Finding:
+        def finding(metric: str, value: float, n: int, right: NDArray[np.bool_] | None = None) -> Finding:
+            outcomes = None if right is None else right.astype(np.float32)
+            interval = of_proportion(value, images)
             return Finding(
-                split=benchmark.split, metric=metric, value=value, n=n, ci95=of_proportion(value, images)
+                split=benchmark.split, metric=metric, value=value, n=n, ci95=interval, outcomes=outcomes
             )
 
         for k in CUTS:
-            yield finding(f"image_to_text_recall@{k}", within(found.image_to_text, k), images)
+            ranks = found.image_to_text
+            yield finding(f"image_to_text_recall@{k}", within(ranks, k), images, ranks < k)
         for k in CUTS:
-            yield finding(f"text_to_image_recall@{k}", within(found.text_to_image, k), texts)
+            ranks = found.text_to_image
+            # Captions of one image are right or wrong together, so they are no examples of their own.
+            alone = ranks < k if texts == images else None
+            yield finding(f"text_to_image_recall@{k}", within(ranks, k), texts, alone)
         yield finding("mean_recall", found.mean_recall, images)

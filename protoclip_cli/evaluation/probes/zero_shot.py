@@ -83,6 +83,7 @@ class ZeroShotSpec(ProbeSpec):
                     value=judged.value,
                     n=len(test.rows),
                     ci95=judged.ci95,
+                    outcomes=judged.outcomes,
                     classes=int(prompts.class_of[-1]) + 1,
                     prompts_hash=digest(prompts.texts),
                 )

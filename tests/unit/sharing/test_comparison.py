@@ -1,11 +1,16 @@
+import json
+
+import numpy as np
 import pytest
 from scipy import stats
 
 from protoclip_cli.core.errors import UsageError
 from protoclip_cli.sharing.comparison import compare
 from protoclip_cli.sharing.grouping import find_group, group_runs
+from protoclip_cli.sharing.numbers import difference
 from protoclip_cli.sharing.remarks import remarks
 from protoclip_cli.sharing.run_record import labels_of, read_run
+from protoclip_cli.store.outcomes import outcomes_file, save_outcomes
 
 CLIP = [0.60, 0.62, 0.58]
 PROTO = [0.66, 0.65, 0.64]
@@ -117,3 +122,35 @@ def test_what_to_know_is_said(two, tiny_run, tmp_path, groups_of):
         "1 run not finished: new",
         "1 group without a seed and a score in common with the baseline: other",
     ]
+
+
+@pytest.fixture
+def pair(tiny_run, tmp_path, groups_of):
+    """Two runs of one seed, with the outcomes of 400 digits: the second has 40 more right."""
+    for name, right in (("a", 200), ("b", 240)):
+        run = tmp_path / name
+        tiny_run(
+            run, {"digits": right / 400}, name=name, seed=0, **({"prototypes": 4} if name == "b" else {})
+        )
+        (row,) = map(json.loads, (run / "scores.jsonl").read_text().splitlines())
+        keys = ("probe", "benchmark", "split", "metric", "model_hash", "selection", "seed")
+        file = outcomes_file(run, [row.get(key) for key in keys])
+        save_outcomes(file, (np.arange(400) < right).astype(np.float32))
+    return groups_of()
+
+
+def test_a_single_pair_of_runs_is_compared_by_example(pair):
+    (line,) = compare(pair, pair[0]).lines
+    found = line.differences[pair[1].name]
+    assert (found.mean, found.n, found.over) == (pytest.approx(0.1), 1, "examples")
+    assert found.ci95 == pytest.approx((0.0725, 0.13), abs=0.005)
+    assert found.p < 0.001
+    assert difference(found, line.key) == "+10.0 ± 2.9 (p < 0.001 over examples)"
+
+
+def test_other_examples_are_not_compared(pair, tmp_path):
+    (line,) = compare(pair, pair[0]).lines
+    for file in (tmp_path / "a" / "outcomes").iterdir():
+        save_outcomes(file, np.ones(7, np.float32))
+    (line,) = compare(pair, pair[0]).lines
+    assert line.differences[pair[1].name].ci95 is None
