@@ -65,7 +65,8 @@ class Embedder(Protocol):
         """The same model with other features.
 
         Args:
-            features: `embedding`, `backbone` (of images only), or the name of a head.
+            features: `embedding`, `backbone` (of images only), or the name of a head; with `<-teacher` behind
+                it, texts are embedded by the teacher that the model has learned from.
 
         Raises:
             DataError: the model has none of that name.

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from copy import copy, deepcopy
 from dataclasses import asdict
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -22,6 +23,7 @@ from protoclip_cli.data.fingerprints import fingerprint
 from protoclip_cli.data.loader import ImageReader, load
 from protoclip_cli.data.views import IMAGE_VIEWS
 from protoclip_cli.evaluation.embedder import TunableTower
+from protoclip_cli.evaluation.teacher_embedder import MARK, TeacherEmbedder
 from protoclip_cli.models.dual_encoder import DualEncoder
 from protoclip_cli.models.encode import encode
 from protoclip_cli.models.saved import weights_of
@@ -48,6 +50,7 @@ class ModelEmbedder:
         workers: int | None = None,
         precision: EvaluationPrecision = "fp32",
         progress: Progress = unseen,
+        teacher: Path | None = None,
     ) -> None:
         """Take a model as it is.
 
@@ -58,11 +61,12 @@ class ModelEmbedder:
             workers: loader processes; None: as many as cores, none for images in memory.
             precision: `fp32` in full, whatever training does; `bf16` where autocast thinks it harmless.
             progress: is told how far it is.
+            teacher: the folder `encoder` of the bank it has learned from.
         """
         self.model, self.device, self.batch, self.progress = model, device, batch, progress
         self.precision: EvaluationPrecision = precision
         self.features = "embedding"
-        self._workers = workers
+        self._workers, self._teacher = workers, teacher
         model.prefer_channels_last()  # as in training; small residual networks are twice as fast on a CPU
         preprocess = model.towers.preprocess
         self._view = IMAGE_VIEWS.spec("eval")(kind="eval").build(preprocess)
@@ -72,8 +76,12 @@ class ModelEmbedder:
         made_of = (str(model.towers.description), str(sorted(asdict(preprocess).items())))
         self.identity = fingerprint(self.model_hash, *made_of, precision)
 
-    def using(self, features: str) -> ModelEmbedder:
+    def using(self, features: str) -> ModelEmbedder | TeacherEmbedder:
         """The same model with other features, see `Embedder`."""
+        head, mark, _ = features.partition(MARK)
+        return TeacherEmbedder(self._with(head), self._teacher) if mark else self._with(head)
+
+    def _with(self, features: str) -> ModelEmbedder:
         if features not in {"embedding", "backbone", *self.model.head_specs}:
             heads = ", ".join(self.model.head_specs) or "none"
             raise DataError(f"the model has no head '{features}'", hint=f"its heads: {heads}")

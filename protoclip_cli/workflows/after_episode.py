@@ -23,6 +23,7 @@ from protoclip_cli.store.run import RunFolder
 from protoclip_cli.training.learner import Learner
 from protoclip_cli.workflows.draw_episode import draw_episode
 from protoclip_cli.workflows.scores_of_run import record_scores
+from protoclip_cli.workflows.teacher_of_run import encoder_of_teacher
 
 
 class AfterEpisode:
@@ -53,7 +54,8 @@ class AfterEpisode:
         if not due and not draws and not self._validates(episode):
             return
         self.learner.lend_scale()
-        embedder = CachedEmbedder(ModelEmbedder(self.learner.model, self.device))
+        teacher = encoder_of_teacher(self.folder)
+        embedder = CachedEmbedder(ModelEmbedder(self.learner.model, self.device, teacher=teacher))
         if self._validates(episode):
             pause()
             record_scores(self.folder, list(self._validate(embedder, episode, step)), self.reporter)

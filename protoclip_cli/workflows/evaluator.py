@@ -24,7 +24,9 @@ from protoclip_cli.evaluation.score import Score
 from protoclip_cli.evaluation.stored_embedder import StoredEmbedder
 from protoclip_cli.evaluation.subjects import Subject, Wanted, locate, open_subject
 from protoclip_cli.models.dual_encoder import DualEncoder
+from protoclip_cli.store.run import RunFolder
 from protoclip_cli.workflows.scores_of_run import record_scores
+from protoclip_cli.workflows.teacher_of_run import encoder_of_teacher
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +76,7 @@ class Evaluator:
             scores = run_probes(
                 probes,
                 self.benchmarks,
-                self.embedder(subject.model),
+                self.embedder(subject.model, subject.run),
                 seed=self.settings.seed,
                 note=self.reporter.warn,
                 episode=subject.episode,
@@ -119,10 +121,9 @@ class Evaluator:
         assert subject is not None
         return subject
 
-    def embedder(self, model: DualEncoder) -> CachedEmbedder:
+    def embedder(self, model: DualEncoder, run: RunFolder | None = None) -> CachedEmbedder:
         """The model as probes see it, on the device."""
         model = model.to(self.device)
-        model.prefer_channels_last()
         embedder = ModelEmbedder(
             model,
             self.device,
@@ -131,6 +132,7 @@ class Evaluator:
             progress=lambda what, done, total: self.reporter.progress(
                 f"{self.benchmarks.latest} {what}", done, total
             ),
+            teacher=None if run is None else encoder_of_teacher(run),
         )
         if not self.settings.cache_bytes:
             return CachedEmbedder(embedder)

@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import model_validator
 
 from protoclip_cli.data.benchmarks.base import Benchmark, Labelled
 from protoclip_cli.data.benchmarks.prompt_files import read_names, read_prompts, read_templates
@@ -16,6 +17,7 @@ from protoclip_cli.evaluation.embedder import Embedder
 from protoclip_cli.evaluation.judging import Judged, class_count, judge, judge_ranks, misfit
 from protoclip_cli.evaluation.probes.base import Finding, Note, ProbeSpec, digest
 from protoclip_cli.evaluation.prompting import KnowledgeSpec, Prompts, filled, open_knowledge
+from protoclip_cli.evaluation.teacher_embedder import MARK
 from protoclip_cli.metrics.classification import PromptAverage, class_directions
 from protoclip_cli.metrics.ranking import ranks, unit
 
@@ -41,6 +43,10 @@ class ZeroShotSpec(ProbeSpec):
     """Whether prompts count alike whatever their length, or `raw` as ITRA averages them."""
     knowledge: tuple[KnowledgeSpec, ...] = ()
     """Files that know something about the classes: it is appended to the prompts, as in ELEVATER."""
+    texts: Literal["model", "teacher"] = "model"
+    """`teacher`: prompts are embedded by the teacher that the run has learned from, as ProtoRKD."""
+    image_head: str | None = None
+    """The image tower's head that lies in the teacher's space. Null: the embedding itself."""
     mix_head: str | None = None
     """A head of both towers whose similarities are mixed with those of the embedding, as in clip-rocket."""
 
@@ -56,7 +62,8 @@ class ZeroShotSpec(ProbeSpec):
     @property
     def variant(self) -> str:
         """See `ProbeSpec`."""
-        return "raw" if self.average == "raw" else ""
+        parts = ["raw"] if self.average == "raw" else []
+        return "_".join([*parts, "teacher"] if self.texts == "teacher" else parts)
 
     def refuses(self, benchmark: Benchmark) -> str | None:
         """See `ProbeSpec`."""
@@ -73,6 +80,7 @@ class ZeroShotSpec(ProbeSpec):
         """See `ProbeSpec`. Accuracies come with Wilson's interval."""
         assert benchmark.unfitted is not None
         split, test = benchmark.unfitted
+        embedder = self._asked(embedder)
         prompts = self._prompts(benchmark)
         shares = (None,) if self.mix_head is None else (*_SHARES, None)
         for share in shares:
@@ -91,7 +99,21 @@ class ZeroShotSpec(ProbeSpec):
     def logits(self, benchmark: Benchmark, embedder: Embedder) -> NDArray[np.float64]:
         """100 times the cosines (n, C) of a benchmark that is not refused; a softmax gives probabilities."""
         assert benchmark.unfitted is not None
-        return self._logits(self._prompts(benchmark), benchmark.unfitted[1], embedder)
+        return self._logits(self._prompts(benchmark), benchmark.unfitted[1], self._asked(embedder))
+
+    def _asked(self, embedder: Embedder) -> Embedder:
+        """The features that images and prompts are compared by."""
+        if self.texts == "model":
+            return embedder
+        return embedder.using(f"{self.image_head or 'embedding'}{MARK}")
+
+    @model_validator(mode="after")
+    def _head_of_a_teacher(self) -> ZeroShotSpec:
+        if self.texts == "model" and self.image_head is not None:
+            raise ValueError("image_head is only read with `texts: teacher`")
+        if self.texts == "teacher" and self.mix_head is not None:
+            raise ValueError("mix_head mixes heads of both towers, and a teacher's texts have none")
+        return self
 
     def _judged(
         self, prompts: Prompts, share: float | None, benchmark: Benchmark, embedder: Embedder, seed: int
