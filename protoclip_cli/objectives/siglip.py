@@ -110,8 +110,7 @@ class SigLIPSpec(ObjectiveSpec):
     min_temperature: float = Field(0.01, gt=0, le=1)
     """The learned temperature stays at or above this."""
     bias: float = -10.0
-    """Bias at the start of training, whatever a pretrained model had. Far below zero, because almost all pairs
-    are strangers."""
+    """Bias at the start of training, whatever a pretrained model had. Almost all pairs are strangers."""
     chunk: int | None = Field(None, gt=0)
     """Images whose logits are in memory at a time. Takes a little longer. Empty: all of a process."""
 

@@ -1,4 +1,4 @@
-"""Barlow Twins against ITRA (itra/loss/BarlowTwins.py), on one process and on two, and what ITRA gets wrong."""
+"""Barlow Twins against ITRA (itra/loss/BarlowTwins.py), on one process and on several."""
 
 import pytest
 import torch

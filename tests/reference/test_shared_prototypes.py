@@ -136,6 +136,29 @@ def test_one_process_is_enough_and_state_is_in_the_checkpoint(kind):
     assert changed == {"centre" if kind == "dino" else "prior"}
 
 
+@pytest.mark.parametrize("kind", ["dino", "proto_cpc"])
+def test_the_teacher_is_read_as_it_is(kind):
+    """ITRA's teacher goes through a head that is frozen as it started, by chance (IT-9)."""
+    assert OBJECTIVES.spec(kind)(kind=kind, head="student").needs().heads == {"student"}
+
+
+@pytest.mark.parametrize("kind", ["dino", "proto_cpc"])
+def test_neither_a_teacher_nor_its_prototypes_learn(kind):
+    """ITRA's teaching tower learns (IT-2); ours does where a recipe says so."""
+    for detach in (True, False):
+        objective = _objective(kind, 5, 0.1, 0.04, detach_teacher=detach)
+        student, teacher = torch.randn(2, 4, 6, dtype=torch.float64).requires_grad_()
+        sides = (Features(student.detach()),), (Features(teacher),)
+        (gradient,) = torch.autograd.grad(
+            objective(StepInputs(*sides, own=slice(0, 4))).loss,
+            [objective.layer.directions] if detach else [teacher],
+        )
+        assert gradient.abs().sum() > 0
+        target = objective.teacher_scores(teacher)
+        assert torch.autograd.grad(target.sum(), objective.layer.directions, allow_unused=True) == (None,)
+        assert objective.teacher_rows(StepInputs(*sides, own=slice(0, 4))).requires_grad is not detach
+
+
 def test_a_prototype_that_is_never_taken_keeps_a_logarithm():
     """ITRA's has none after some 900 steps in float32: its share is 0.9 to their number."""
     objective = _objective("proto_cpc", 3, 0.1, 0.001, momentum=0).float()
