@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from torch import Tensor, nn
 
-from protoclip_cli.core.errors import DataError
+from protoclip_cli.core.errors import DataError, RecipeError
 from protoclip_cli.core.types import Modality, Preprocess
 
 
@@ -47,6 +47,8 @@ class Towers(nn.Module, ABC):
 
     head_weights: Mapping[str, Tensor] = MappingProxyType({})
     """Weights of heads that came with those of the towers, under the names of a dual encoder."""
+    says_next_tokens: bool = False
+    """Whether `with_next_tokens` works."""
     notes: tuple[str, ...] = ()
     """What the user should know of the weights."""
 
@@ -66,6 +68,29 @@ class Towers(nn.Module, ABC):
         """
         raise DataError(
             "this image tower has no backbone apart from its projection", hint="use `features: embedding`"
+        )
+
+    def with_next_tokens(
+        self,
+        pixels: Tensor,  # noqa: ARG002
+        tokens: Tensor,  # noqa: ARG002
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Embed images and their texts, and say what the next token of each text is.
+
+        Args:
+            pixels: (b, 3, H, W), normalised.
+            tokens: (b, L).
+
+        Returns:
+            Embeddings (b, D) of images and of texts; logits (b, L - 1, V); the tokens they speak of
+            (b, L - 1), -100 where of none.
+
+        Raises:
+            RecipeError: the model does not write.
+        """
+        raise RecipeError(
+            "this model says nothing of next tokens",
+            hint="take one that writes captions, such as coca_ViT-B-32",
         )
 
     @abstractmethod

@@ -42,6 +42,11 @@ def _features(inputs):
     return [rows for features in sides for rows in (features.embedding, *features.heads.values())]
 
 
+def _said(inputs):
+    """The logits of next tokens: unlike features, of the own rows only."""
+    return [] if inputs.next_tokens is None else [inputs.next_tokens.logits]
+
+
 def _equal(first, second):
     torch.testing.assert_close(first, second, rtol=0, atol=0, equal_nan=True)
 
@@ -73,7 +78,8 @@ def test_it_is_finite_at_the_sharpest_scale_in_any_precision(spec, step_inputs, 
     loss.backward()
     assert loss.dtype == torch.float32
     assert loss.isfinite()
-    gradients = [p.grad for p in [*_features(inputs), *objective.parameters()] if p.grad is not None]
+    leaves = [*_features(inputs), *_said(inputs), *objective.parameters()]
+    gradients = [p.grad for p in leaves if p.grad is not None]
     assert gradients
     assert all(gradient.isfinite().all() for gradient in gradients)
 
@@ -105,6 +111,8 @@ def test_the_mean_over_equal_shares_is_the_loss_of_the_whole(spec, step_inputs):
         losses.mean().backward()
         by_row = [[f.grad for f in _features(each) if f.grad is not None] for each in inputs]
         of_rows = [sum(parts) for parts in zip(*by_row, strict=True)]
+        of_tokens = [logits.grad for each in inputs for logits in _said(each)]
+        of_rows += [torch.cat(of_tokens)] if of_tokens else []
         return losses.mean().detach(), of_rows, [p.grad for p in objective.parameters() if p.grad is not None]
 
     whole = learn([slice(0, 6)])

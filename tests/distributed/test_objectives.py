@@ -64,7 +64,7 @@ def _inputs(needs, image, text, tokens, bank, share):
         momentum_text=_detached(text_views, 0.9) if needs.momentum else (),
         frozen=Frozen(bank.flip(0), bank.flip(1), torch.tensor(5.0, dtype=bank.dtype)),
         next_tokens=NextTokens(
-            tokens[:, None].expand(-1, 2, -1), targets[share], (targets >= 0).sum() / world()
+            tokens[:, None].expand(-1, 2, -1), targets[share], (targets >= 0).sum().double() / world()
         ),
     )
 

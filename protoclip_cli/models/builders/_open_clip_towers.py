@@ -73,10 +73,10 @@ class OpenClipTowers(Towers):
                 learn = ("clip.visual.",)
             own = (name for name, _ in self.named_parameters() if self.is_image(name))
             return frozenset(name for name in own if not name.startswith(learn or ("-",)))
-        clip = deepcopy(self.clip)
+        clip: Any = deepcopy(self.clip)
         clip.requires_grad_(True)
-        lock: Any = clip.lock_image_tower if modality is Modality.IMAGE else clip.lock_text_tower
         try:
+            lock = clip.lock_image_tower if modality is Modality.IMAGE else clip.lock_text_tower
             lock(unlocked_groups)
         except (AssertionError, NotImplementedError, AttributeError):
             raise RecipeError(

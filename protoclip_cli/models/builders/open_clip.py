@@ -17,6 +17,7 @@ from pydantic import Field
 
 from protoclip_cli.core.errors import DataError, RecipeError
 from protoclip_cli.core.quiet import quiet
+from protoclip_cli.models.builders._open_clip_captions import CaptioningTowers
 from protoclip_cli.models.builders._open_clip_towers import OpenClipTowers
 from protoclip_cli.models.builders._start import read_start
 from protoclip_cli.models.builders.base import ModelSpec
@@ -230,7 +231,8 @@ def _make(
         except (RuntimeError, ValueError, OSError, KeyError, *damaged) as error:
             first = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise _cannot_make(name, called or pretrained or "these", first) from error
-    return OpenClipTowers(clip, config, tokenizer, weights=weights)
+    towers = CaptioningTowers if hasattr(clip, "text_decoder") else OpenClipTowers
+    return towers(clip, config, tokenizer, weights=weights)
 
 
 def _cannot_make(name: str, weights: str, why: str) -> RecipeError:
