@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
 
 from pydantic import Field
 from torch import Tensor, nn
@@ -51,6 +52,14 @@ class ObjectiveSpec(Spec, ABC):
     @abstractmethod
     def needs(self) -> Needs:
         """What the objective reads from a step."""
+
+    def clashes(self, others: Mapping[str, ObjectiveSpec]) -> Iterator[str]:  # noqa: ARG002
+        """What keeps the objective from working next to the others of a recipe, each with what to change.
+
+        Args:
+            others: all objectives of the recipe, by name.
+        """
+        return iter(())
 
     @abstractmethod
     def build(self, widths: Widths, model_scale: Tensor | None) -> Objective:

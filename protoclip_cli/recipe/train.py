@@ -141,6 +141,7 @@ class TrainRecipe(Spec):
             needs = spec.needs()
             for head in sorted(needs.heads - heads.keys()):
                 yield f"objectives.{name} reads the head '{head}', which model.heads does not have"
+            yield from (f"objectives.{name} {clash}" for clash in spec.clashes(self.objectives))
             if needs.teacher or "teacher" in needs.clustered:
                 reads_teacher = True
                 if self.teacher is None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import torch
 
+from protoclip_cli.core.needs import Needs
 from protoclip_cli.core.reporter import Reporter
 from protoclip_cli.core.types import Features, StepInputs
 from protoclip_cli.data.benchmarks import open_benchmark
@@ -114,13 +115,12 @@ class AfterEpisode:
             )
 
     def _losses(self, images: torch.Tensor, texts: torch.Tensor, episode: int) -> dict[str, float]:
-        """Mean losses over batches of the training size, of the objectives that need embeddings only."""
-        specs = self.recipe.typed_objectives
+        """Mean losses over batches of the training size, of objectives that need one embedding a side."""
+        specs, one_each = self.recipe.typed_objectives, Needs(image_views=1, text_views=1)
         plain = [
             name
             for name, spec in specs.items()
-            if spec.active(episode)
-            and not (spec.needs().heads or spec.needs().teacher or spec.needs().prototypes)
+            if spec.active(episode) and spec.needs() | one_each == one_each
         ]
         size = min(self.recipe.batch.size, len(images))
         outcomes = []
@@ -131,4 +131,5 @@ class AfterEpisode:
                 inputs = StepInputs((image,), (text,), slice(0, size))
                 outcomes.append({name: self.learner.objectives[name](inputs).loss.item() for name in plain})
         losses = {f"{name}/loss": float(np.mean([o[name] for o in outcomes])) for name in plain}
-        return {"loss": sum(specs[name].weight * losses[f"{name}/loss"] for name in plain), **losses}
+        total = {"loss": sum(specs[name].weight * losses[f"{name}/loss"] for name in plain)} if plain else {}
+        return {**total, **losses}

@@ -8,8 +8,14 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from protoclip_cli.core.types import Features, StepInputs
+from protoclip_cli.core.widths import Widths
+from protoclip_cli.objectives._prediction import prediction_loss
+from protoclip_cli.objectives.barlip import correlation_loss
 from protoclip_cli.objectives.info_nce import info_nce
+from protoclip_cli.objectives.local_contrast import LocalContrastSpec, views_contrast
 from protoclip_cli.objectives.seed import seed_loss
+from protoclip_cli.objectives.swalip import swapped_assignment
 
 any_size = {"rows": st.integers(1, 9), "width": st.integers(2, 7), "chance": st.integers(0, 2**32)}
 short = settings(max_examples=30, deadline=None, derandomize=True)
@@ -96,3 +102,58 @@ def test_the_gradient_of_seed_is_its_derivative():
     assert torch.autograd.gradcheck(
         lambda rows: seed_loss(rows, teacher, queue, 0.5, 0.3), (student.requires_grad_(),)
     )
+
+
+def _views(rows, width, chance, views=2):
+    """Image and text views, each (A, B, P), unit length."""
+    return _unit(rows, width, chance, 2 * views).unflatten(0, (2, views)).unbind()
+
+
+def _contrast(image, text):
+    return views_contrast(image, text, _scale(), smoothing=0.1)[0]
+
+
+def _swap(image, text):
+    return swapped_assignment(image, text, _scale())
+
+
+def _swap_evenly(image, text):
+    """With targets that do not depend on the features, for they have no gradient."""
+    return swapped_assignment(image, text, _scale(), epsilon=1e9)
+
+
+def _correlate(image, text):
+    return correlation_loss(image, text, 0.1)[0]
+
+
+of_views = pytest.mark.parametrize("loss", [_contrast, _swap, _correlate, prediction_loss])
+
+
+@of_views
+@short
+@given(**any_size)
+def test_the_order_of_rows_and_of_augmented_views_does_not_matter(loss, rows, width, chance):
+    image, text = _views(rows, width, chance, 3)
+    order = torch.randperm(rows, generator=torch.Generator().manual_seed(chance))
+    value = loss(image, text)
+    torch.testing.assert_close(loss(image[:, order], text[:, order]), value)
+    torch.testing.assert_close(loss(image[[0, 2, 1]], text), value)
+
+
+@pytest.mark.parametrize("loss", [_contrast, _swap_evenly, _correlate, prediction_loss])
+@pytest.mark.parametrize("rows", [2, 5])
+def test_the_gradient_of_a_loss_of_views_is_its_derivative(loss, rows):
+    image, text = (side.clone().requires_grad_() for side in _views(rows, 3, 0))
+    assert torch.autograd.gradcheck(loss, (image, text))
+
+
+@short
+@given(**any_size)
+def test_improved_clip_without_augmented_views_is_info_nce(rows, width, chance):
+    sides = [side.squeeze(0) for side in _views(rows, width, chance, 1)]
+    objective = (
+        LocalContrastSpec(kind="local_contrast", augmented_views=0).build(Widths(width), None).double()
+    )
+    image, text = ((Features(3 * side),) for side in sides)
+    loss = objective(StepInputs(image, text, slice(0, rows))).loss
+    torch.testing.assert_close(loss, info_nce(*sides, objective.log_scale.detach().exp())[0])

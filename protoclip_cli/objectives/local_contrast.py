@@ -1,0 +1,133 @@
+"""Improved CLIP: InfoNCE between the clean views, and between all pairs of augmented ones.
+
+Fini et al., Improved baselines for vision-language pre-training, 2023. https://arxiv.org/abs/2305.08675
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+
+from protoclip_cli.core.types import Modality, Outcome, StepInputs
+from protoclip_cli.core.widths import Widths
+from protoclip_cli.objectives._augmented import AugmentedSpec, similarities
+from protoclip_cli.objectives.base import Objective
+
+_DEFAULT_TEMPERATURE = 0.07
+
+
+def views_contrast(
+    rows: Tensor, columns: Tensor, scale: Tensor, own: slice = slice(None), smoothing: float = 0.0
+) -> tuple[Tensor, Tensor]:
+    """Cross entropy of finding each row's partner among the columns, over all pairs of a view of each.
+
+    One direction of InfoNCE. Of one view, without smoothing, both directions are `info_nce`.
+
+    Args:
+        rows: (A, B, P), unit length.
+        columns: (A, B, P), unit length. In any view, row i belongs to column i.
+        scale: scalar, the inverse temperature.
+        own: the rows this process computes; all by default.
+        smoothing: share of the target that goes to all columns alike.
+
+    Returns:
+        The mean loss of the own rows and the share of them that rank their partner first, both scalars.
+
+    >>> partners = torch.eye(4).expand(2, 4, 4)
+    >>> loss, accuracy = views_contrast(partners, partners, torch.tensor(100.0))
+    >>> round(loss.item(), 3), accuracy.item()
+    (0.0, 1.0)
+    """
+    logits = similarities(scale * rows, columns, own)
+    views, share, _, count = logits.shape
+    partner = torch.arange(count, device=rows.device)[own][:, None].expand(views, share, views).flatten()
+    logits = logits.view(-1, count)
+    loss = F.cross_entropy(logits, partner)
+    if smoothing:
+        # What smoothing adds is linear in the logits, and their means need no matrix of them.
+        mine, theirs = scale * rows[:, own].mean(dim=0), columns.mean(dim=0)
+        loss = loss + smoothing * (mine * (theirs[own] - theirs.mean(dim=0))).sum(dim=-1).mean()
+    return loss, (logits.detach().argmax(dim=-1) == partner).to(loss.dtype).mean()
+
+
+class LocalContrast(Objective):
+    """Improved CLIP, with one learned temperature for the clean views and one for the augmented ones."""
+
+    def __init__(self, spec: LocalContrastSpec, log_scale: float) -> None:
+        super().__init__()
+        self.spec = spec
+        self.log_scale = nn.Parameter(torch.tensor(log_scale))
+        if spec.augmented_views and spec.augmented_temperature is not None:
+            self.augmented_log_scale = nn.Parameter(torch.tensor(-math.log(spec.augmented_temperature)))
+
+    @property
+    def model_scale(self) -> nn.Parameter:  # type: ignore[override]
+        """The learned logarithm of the clean views' scale."""
+        return self.log_scale
+
+    def forward(self, inputs: StepInputs) -> Outcome:
+        """Compute the loss of this process's rows."""
+        spec, scale = self.spec, self.log_scale.exp()
+        clean = [spec.clean(inputs.of(side)) for side in Modality]
+        loss, accuracy = self._both_directions(clean, scale, inputs.own, 0.0)
+        metrics = {"accuracy": accuracy, "scale": scale.detach()}
+        if views := spec.augmented_views:
+            # Without a parameter of its own, the scale is that of the clean views.
+            scale = getattr(self, "augmented_log_scale", self.log_scale).exp()
+            augmented = [spec.augmented(inputs.of(side)) for side in Modality]
+            part, accuracy = self._both_directions(augmented, scale, inputs.own, spec.label_smoothing)
+            loss = (loss + views * part) / (1 + views)
+            metrics |= {"augmented_accuracy": accuracy, "augmented_scale": scale.detach()}
+        return Outcome(loss * (2 if spec.reduction == "sum" else 1), metrics)
+
+    def _both_directions(
+        self, sides: list[Tensor], scale: Tensor, own: slice, smoothing: float
+    ) -> tuple[Tensor, Tensor]:
+        image, text = (F.normalize(side, dim=-1) for side in sides)
+        columns = [side if self.spec.column_gradient else side.detach() for side in (image, text)]
+        by_image, accuracy = views_contrast(image, columns[1], scale, own, smoothing)
+        by_text, _ = views_contrast(text, columns[0], scale, own, smoothing)
+        return (by_image + by_text) / 2, accuracy
+
+    def after_step(self, inputs: StepInputs) -> None:  # noqa: ARG002
+        """Keep the scales in bounds; see `InfoNCE` for why not in `forward`."""
+        with torch.no_grad():
+            for log_scale in self.parameters():
+                log_scale.clamp_(0, -math.log(self.spec.min_temperature))
+
+
+class LocalContrastSpec(AugmentedSpec):
+    """Improved CLIP: clean pairs and all pairs of augmented views."""
+
+    kind: Literal["local_contrast"]
+    temperature: float | None = Field(None, gt=0, le=1)
+    """Temperature of the clean views at the start. Empty: a pretrained model's own, else 0.07."""
+    augmented_temperature: float | None = Field(0.1, gt=0, le=1)
+    """Temperature of the augmented views at the start. Null: the clean views' own, also while it learns."""
+    min_temperature: float = Field(0.01, gt=0, le=1)
+    """The learned temperatures stay at or above this."""
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    """Share of the target that goes to all columns alike, for the augmented views only."""
+    reduction: Literal["avg", "sum"] = "avg"
+    """`avg`: the mean of both directions. `sum`: their sum, twice that."""
+    column_gradient: bool = True
+    """False: only the side that seeks its partner learns from a comparison, as in clip-rocket on several
+    processes."""
+
+    @model_validator(mode="after")
+    def _smooths_something(self) -> LocalContrastSpec:
+        if self.label_smoothing and not self.augmented_views:
+            raise ValueError("label_smoothing is for augmented views, and augmented_views is 0")
+        return self
+
+    def build(self, widths: Widths, model_scale: Tensor | None) -> LocalContrast:  # noqa: ARG002
+        """Make the objective."""
+        if self.temperature is not None:
+            return LocalContrast(self, -math.log(self.temperature))
+        default = -math.log(_DEFAULT_TEMPERATURE)
+        return LocalContrast(self, default if model_scale is None else float(model_scale))
