@@ -92,6 +92,19 @@ class DualEncoder(nn.Module):
             return Seen(parts[1], parts[0])
         return Seen(self._image(given) if image else self._text(given))
 
+    def run_with_next_tokens(self, pixels: Tensor, tokens: Tensor) -> tuple[Seen, Seen, Tensor, Tensor]:
+        """What both towers make of a view of each side, and what the model says of each next token.
+
+        Args:
+            pixels: (b, 3, H, W) uint8.
+            tokens: (b, L) long.
+
+        Returns:
+            Of images and of texts; logits (b, L, V); the tokens they speak of (b, L), -100 where of none.
+        """
+        image, text, logits, targets = self.towers.with_next_tokens(self._normalise(pixels), tokens)
+        return Seen(image), Seen(text), logits, targets
+
     def run_heads(self, modality: Modality, seen: Seen, heads: Iterable[str]) -> Features:
         """The features of a view: what its tower made of it, and the projections of some heads."""
         own = self.image_projection_heads if modality is Modality.IMAGE else self.text_projection_heads

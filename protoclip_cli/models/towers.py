@@ -104,6 +104,29 @@ class Towers(nn.Module, ABC):
             hint=READ_THE_EMBEDDING,
         )
 
+    def with_next_tokens(
+        self,
+        pixels: Tensor,  # noqa: ARG002
+        tokens: Tensor,  # noqa: ARG002
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Embed images and their texts, and say what the next token of each text is.
+
+        Args:
+            pixels: (b, 3, H, W), normalised.
+            tokens: (b, L).
+
+        Returns:
+            Embeddings (b, D) of images and of texts; logits (b, L, V); the tokens they speak of (b, L), -100
+            where of none.
+
+        Raises:
+            RecipeError: the model does not write.
+        """
+        raise RecipeError(
+            "this model says nothing of next tokens",
+            hint="take one that writes captions, such as coca_ViT-B-32",
+        )
+
     @abstractmethod
     def is_image(self, name: str) -> bool:
         """Whether a parameter or module of this name belongs to the image tower."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import torch
 
+from protoclip_cli.core.needs import Needs
 from protoclip_cli.core.reporter import Reporter
 from protoclip_cli.core.types import Features, StepInputs
 from protoclip_cli.data.benchmarks import open_benchmark
@@ -23,6 +24,8 @@ from protoclip_cli.store.run import RunFolder
 from protoclip_cli.training.learner import Learner
 from protoclip_cli.workflows.draw_episode import draw_episode
 from protoclip_cli.workflows.scores_of_run import record_scores
+
+_PAIR = Needs(image_views=1, text_views=1)
 
 
 class AfterEpisode:
@@ -53,7 +56,9 @@ class AfterEpisode:
         if not due and not draws and not self._validates(episode):
             return
         self.learner.lend_scale()
-        embedder = CachedEmbedder(ModelEmbedder(self.learner.model, self.device))
+        average = self.recipe.evaluate.weights == "average"
+        model = self.learner.followers["average"].model if average else self.learner.model
+        embedder = CachedEmbedder(ModelEmbedder(model, self.device))
         if self._validates(episode):
             pause()
             record_scores(self.folder, list(self._validate(embedder, episode, step)), self.reporter)
@@ -115,12 +120,11 @@ class AfterEpisode:
         """Mean losses over batches of the training size, of the objectives that need embeddings only."""
         specs = self.recipe.typed_objectives
         plain = [
-            name
-            for name, spec in specs.items()
-            if spec.active(episode)
-            and not (spec.needs().heads or spec.needs().teacher or spec.needs().prototypes)
+            name for name, spec in specs.items() if spec.active(episode) and spec.needs() | _PAIR == _PAIR
         ]
-        size = min(self.recipe.batch.size, len(images))
+        if not plain:
+            return {}
+        size = min(self.recipe.batch.contrasted, len(images))
         outcomes = []
         with torch.no_grad():
             for start in range(0, len(images) - size + 1, size):
