@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from copy import deepcopy
-from itertools import chain
+from itertools import chain, compress
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from protoclip_cli.core.needs import Needs
@@ -87,16 +88,21 @@ class WeightAverage(Follower):
         self.start = start
 
     def follow(self, model: DualEncoder, steps: int) -> None:
-        """Take a step of the model into the average. Counters and other whole numbers are taken over."""
-        own = [*chain(self.model.parameters(), self.model.buffers())]
-        theirs = [tensor.detach() for tensor in chain(model.parameters(), model.buffers())]
-        smooth = [tensor.is_floating_point() and steps > self.start for tensor in own]
+        """Take a step of the model into the average.
+
+        Buffers of other kinds are no weights: a causal mask has infinities, and their average is NaN. What
+        counts is taken over.
+        """
+        own, theirs = _weights_and_statistics(self.model), _weights_and_statistics(model)
+        blends = [tensor.is_floating_point() and steps > self.start for tensor in own]
         with torch.no_grad():
-            for mine, tensor, blends in zip(own, theirs, smooth, strict=True):
-                if not blends:
+            for mine, tensor, blend in zip(own, theirs, blends, strict=True):
+                if not blend:
                     mine.copy_(tensor)
-        if any(smooth):
-            self._go_after(
-                [tensor for tensor, blends in zip(own, smooth, strict=True) if blends],
-                [tensor for tensor, blends in zip(theirs, smooth, strict=True) if blends],
-            )
+        if any(blends):
+            self._go_after(list(compress(own, blends)), list(compress(theirs, blends)))
+
+
+def _weights_and_statistics(model: nn.Module) -> list[Tensor]:
+    norms = (module for module in model.modules() if isinstance(module, _BatchNorm))
+    return [tensor.detach() for tensor in chain(model.parameters(), *(norm.buffers() for norm in norms))]
