@@ -150,4 +150,8 @@ class Towers(nn.Module, ABC):
 
     @abstractmethod
     def checkpoint_gradients(self) -> None:
-        """Save memory by computing activations again in the backward pass."""
+        """Save memory by computing activations again in the backward pass.
+
+        Raises:
+            RecipeError: a tower cannot.
+        """

@@ -15,6 +15,7 @@ from protoclip_cli.models.builders._open_clip_projection import (
     without_projection,
     without_text_projection,
 )
+from protoclip_cli.models.builders._open_clip_recompute import checkpoint_gradients
 from protoclip_cli.models.by_length import by_length
 from protoclip_cli.models.towers import READ_THE_EMBEDDING, Description, Tokenizer, Towers
 
@@ -117,8 +118,8 @@ class OpenClipTowers(Towers):
         target.copy_(log_scale.detach().reshape(target.shape))
 
     def checkpoint_gradients(self) -> None:
-        """Switch open_clip's gradient checkpointing on."""
-        self.clip.set_grad_checkpointing(True)  # type: ignore[operator]
+        """Compute activations again in the backward pass."""
+        checkpoint_gradients(self.clip)
 
 
 class _EncodeText(nn.Module):
