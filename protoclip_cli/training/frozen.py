@@ -54,5 +54,6 @@ class FrozenModel:
     def _padded(self, tokens: Tensor) -> Tensor:
         """(b, L) tokens as long as its text tower wants them."""
         towers = self.model.towers
-        lacking = towers.tokenizer.context_length - tokens.shape[1]
-        return tokens if towers.short_texts or not lacking else F.pad(tokens, (0, lacking), value=towers.pad)
+        if towers.short_texts:
+            return tokens
+        return F.pad(tokens, (0, towers.tokenizer.context_length - tokens.shape[1]), value=towers.pad)
