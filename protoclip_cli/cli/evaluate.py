@@ -19,6 +19,13 @@ class Precision(StrEnum):
     bf16 = "bf16"
 
 
+class Weights(StrEnum):
+    """Which weights of a run are judged."""
+
+    last = "last"
+    average = "average"
+
+
 class Feature(StrEnum):
     """Which features of images are judged."""
 
@@ -38,6 +45,10 @@ def evaluate(
     ] = None,
     episode: Annotated[
         int | None, typer.Option(min=0, help="Of a run: the checkpoint of this episode. Default: the last.")
+    ] = None,
+    weights: Annotated[
+        Weights | None,
+        typer.Option(help="Of runs: the last weights, or their average. Default: as tasks say, else last."),
     ] = None,
     model: Annotated[
         str | None,
@@ -138,9 +149,16 @@ def evaluate(
             else:
                 show_benchmarks(data_root, as_json=json_)
             return
-        from protoclip_cli.cli.evaluate_choices import chosen_models, chosen_tasks, one_run, with_between
+        from protoclip_cli.cli.evaluate_choices import (
+            chosen_models,
+            chosen_tasks,
+            one_run,
+            with_between,
+            with_weights,
+        )
         from protoclip_cli.cli.evaluate_result import show_result
         from protoclip_cli.cli.screen import Screen
+        from protoclip_cli.core.errors import UsageError
         from protoclip_cli.workflows.evaluate import compare
         from protoclip_cli.workflows.evaluator import EvaluateSettings
         from protoclip_cli.workflows.submission import submit
@@ -156,9 +174,12 @@ def evaluate(
         )
         with Screen(quiet=quiet, verbose=verbose) as screen:
             if watch is not None:
+                if weights is not None:
+                    raise UsageError("--watch evaluates the last weights", hint="leave --weights out")
                 done = watch_run(one_run(watch, ckpt, model), recipe.tasks, settings, screen)
             else:
-                wanted = chosen_models(ckpt, episode, model, pretrained)
+                chosen = recipe.weights if weights is None else weights.value
+                wanted = with_weights(chosen_models(ckpt, episode, model, pretrained), chosen)
                 if wise_ft is not None:
                     wanted = with_between(wanted, wise_ft, alphas)
                 done = compare(wanted, recipe.tasks, settings, screen, references=robustness)

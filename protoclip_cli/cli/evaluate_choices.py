@@ -12,6 +12,7 @@ from protoclip_cli.core.errors import RecipeError, UsageError
 from protoclip_cli.data.benchmarks import groups, names
 from protoclip_cli.evaluation.probes import PROBES, usual
 from protoclip_cli.evaluation.subjects import Wanted
+from protoclip_cli.evaluation.subjects.base import Weights
 from protoclip_cli.recipe.evaluate import EvaluateRecipe
 from protoclip_cli.recipe.groups import benchmarks_of, is_group, task_lists
 from protoclip_cli.recipe.load import load_recipe, load_values
@@ -48,6 +49,17 @@ def chosen_models(
     if twice := {name for name in names if names.count(name) > 1}:
         raise UsageError(f"{twice.pop()} is named twice", hint="name each model once")
     return wanted
+
+
+def with_weights(wanted: Sequence[Wanted], weights: Weights) -> list[Wanted]:
+    """The models with the last weights of their runs, or with the average of them.
+
+    Raises:
+        UsageError: a model is of no run.
+    """
+    if weights == "average" and (others := [one.name for one in wanted if one.path is None]):
+        raise UsageError(f"{others[0]} has no average of weights", hint="only runs have; leave --weights out")
+    return [replace(one, weights=weights) for one in wanted]
 
 
 def with_between(wanted: Sequence[Wanted], before: str, alphas: str) -> list[Wanted]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from copy import copy, deepcopy
 from dataclasses import asdict
 from pathlib import Path
@@ -26,6 +26,7 @@ from protoclip_cli.evaluation.embedder import TunableTower
 from protoclip_cli.evaluation.teacher_embedder import MARK, TeacherEmbedder
 from protoclip_cli.models.dual_encoder import DualEncoder
 from protoclip_cli.models.encode import encode
+from protoclip_cli.models.evaluating import evaluating
 from protoclip_cli.models.saved import weights_of
 from protoclip_cli.store.checkpoints import tensors_hash
 
@@ -147,7 +148,7 @@ class ModelEmbedder:
             self.progress(what, min(done * world(), total), total)
 
     def _encode(self, modality: Modality, batches: Iterator[Tensor]) -> NDArray[np.float32]:
-        with _evaluating(self.model), self._precisely(), torch.no_grad():
+        with evaluating(self.model), self._precisely(), torch.no_grad():
             features = encode(
                 lambda view: self._of(modality, view),
                 _all_or_none(batches),
@@ -186,15 +187,3 @@ class _ImageSide(nn.Module):
     def forward(self, view: Tensor) -> Tensor:
         embedding: Tensor = self._model(Modality.IMAGE, view).embedding
         return embedding
-
-
-@contextmanager
-def _evaluating(model: torch.nn.Module) -> Iterator[None]:
-    """Evaluation mode inside; each module's own mode afterwards."""
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, mode in modes:
-            module.training = mode

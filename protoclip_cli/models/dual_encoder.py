@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from protoclip_cli.core.types import Features, Modality
+from protoclip_cli.models.evaluating import evaluating
 from protoclip_cli.models.heads.base import HeadSpec
 from protoclip_cli.models.towers import Towers
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a tower made of one view, before any head."""
+
+    embedding: Tensor
+    """(b, D), any length."""
+    backbone: Tensor | None = None
+    """(b, any width), what the tower had before its projection, where a head reads it."""
 
 
 class DualEncoder(nn.Module):
@@ -19,12 +31,23 @@ class DualEncoder(nn.Module):
     std: Tensor
 
     def __init__(self, towers: Towers, heads: Mapping[str, HeadSpec]) -> None:
+        """Give towers heads.
+
+        Args:
+            towers: both.
+            heads: by name; each tower gets one of its own.
+
+        Raises:
+            RecipeError: a head reads a backbone, and a tower has none.
+        """
         super().__init__()
         self.towers = towers
         self.head_specs = dict(heads)
         # "projection_head" is the name ProtoCLIP's decay rule knows them by.
-        self.image_projection_heads = self._heads()
-        self.text_projection_heads = self._heads()
+        widths = _widths(towers, backbones=self.read_the_backbone(heads))
+        self.image_projection_heads = self._heads(widths[Modality.IMAGE])
+        self.text_projection_heads = self._heads(widths[Modality.TEXT])
+        self._backbones_are_alike = len({tuple(each.values()) for each in widths.values()}) == 1
         self._start_equal()
         preprocess = towers.preprocess
         self.register_buffer("mean", torch.tensor(preprocess.mean).view(3, 1, 1), persistent=False)
@@ -33,13 +56,13 @@ class DualEncoder(nn.Module):
         self._locked: frozenset[str] = frozenset()
         self._image, self._text = towers.image, towers.text
 
-    def _heads(self) -> nn.ModuleDict:
-        return nn.ModuleDict({name: spec.build(self.towers.width) for name, spec in self.head_specs.items()})
+    def _heads(self, widths: Mapping[str, int]) -> nn.ModuleDict:
+        return nn.ModuleDict({name: spec.build(widths[spec.of]) for name, spec in self.head_specs.items()})
 
     def _start_equal(self) -> None:
-        """Give both heads of a name the same first weights, where their spec says so."""
+        """Give both heads of a name the same first weights, where their spec says so and they read alike."""
         for name, spec in self.head_specs.items():
-            if spec.shared_start:
+            if spec.shared_start and (spec.of == "embedding" or self._backbones_are_alike):
                 start = self.image_projection_heads[name].state_dict()
                 self.text_projection_heads[name].load_state_dict(start)
 
@@ -51,11 +74,52 @@ class DualEncoder(nn.Module):
             view: (b, 3, H, W) uint8, or (b, L) long.
             heads: names of the heads to run.
         """
-        if modality is Modality.IMAGE:
-            embedding, projections = self._image(self._normalise(view)), self.image_projection_heads
-        else:
-            embedding, projections = self._text(view), self.text_projection_heads
-        return Features(embedding, {name: projections[name](embedding) for name in heads})
+        names = list(heads)
+        return self.run_heads(modality, self.run_tower(modality, view, names), names)
+
+    def run_tower(self, modality: Modality, view: Tensor, heads: Iterable[str] = ()) -> Seen:
+        """What a tower makes of one view, for heads to read.
+
+        Args:
+            modality: which tower.
+            view: (b, 3, H, W) uint8, or (b, L) long.
+            heads: names of the heads that will read it.
+        """
+        image = modality is Modality.IMAGE
+        given = self._normalise(view) if image else view
+        if self.read_the_backbone(heads):
+            parts = self.towers.image_parts(given) if image else self.towers.text_parts(given)
+            return Seen(parts[1], parts[0])
+        return Seen(self._image(given) if image else self._text(given))
+
+    def run_with_next_tokens(self, pixels: Tensor, tokens: Tensor) -> tuple[Seen, Seen, Tensor, Tensor]:
+        """What both towers make of a view of each side, and what the model says of each next token.
+
+        Args:
+            pixels: (b, 3, H, W) uint8.
+            tokens: (b, L) long.
+
+        Returns:
+            Of images and of texts; logits (b, L, V); the tokens they speak of (b, L), -100 where of none.
+        """
+        image, text, logits, targets = self.towers.with_next_tokens(self._normalise(pixels), tokens)
+        return Seen(image), Seen(text), logits, targets
+
+    def run_heads(self, modality: Modality, seen: Seen, heads: Iterable[str]) -> Features:
+        """The features of a view: what its tower made of it, and the projections of some heads."""
+        own = self.image_projection_heads if modality is Modality.IMAGE else self.text_projection_heads
+        specs = self.head_specs
+        return Features(
+            seen.embedding,
+            {
+                name: own[name](seen.embedding if specs[name].of == "embedding" else seen.backbone)
+                for name in heads
+            },
+        )
+
+    def read_the_backbone(self, heads: Iterable[str]) -> bool:
+        """Whether one of these heads does."""
+        return any(self.head_specs[name].of == "backbone" for name in heads)
 
     def backbone(self, view: Tensor) -> Tensor:
         """Features of images before the projection into the shared space: (b, 3, H, W) uint8 to (b, W).
@@ -64,12 +128,6 @@ class DualEncoder(nn.Module):
             DataError: the image tower is not made that way.
         """
         return self.towers.backbone(self._normalise(view))
-
-    def project(self, modality: Modality, embedding: Tensor, head: str) -> Tensor:
-        """The projection of embeddings by a head: (b, D) to (b, P)."""
-        heads = self.image_projection_heads if modality is Modality.IMAGE else self.text_projection_heads
-        projected: Tensor = heads[head](embedding)
-        return projected
 
     def _normalise(self, pixels: Tensor) -> Tensor:
         normal = (pixels.to(self.mean.dtype) / 255 - self.mean) / self.std
@@ -120,3 +178,17 @@ class DualEncoder(nn.Module):
                 return self._locked.issuperset(inside)
             module = module.rpartition(".")[0]
         return False
+
+
+@torch.no_grad()
+def _widths(towers: Towers, *, backbones: bool) -> dict[Modality, dict[str, int]]:
+    """What heads of each tower may read, and how wide it is. Backbones are measured."""
+    widths = {side: {"embedding": towers.width} for side in Modality}
+    if not backbones:
+        return widths
+    size, some = towers.preprocess.size, next(towers.parameters())
+    with evaluating(towers):
+        image, _ = towers.image_parts(torch.zeros(2, 3, size, size, dtype=some.dtype, device=some.device))
+        text, _ = towers.text_parts(towers.tokenizer(["", ""]).to(some.device))
+    widths[Modality.IMAGE]["backbone"], widths[Modality.TEXT]["backbone"] = image.shape[1], text.shape[1]
+    return widths

@@ -14,7 +14,7 @@ from protoclip_cli.models.dual_encoder import DualEncoder
 from protoclip_cli.models.heads import HEADS
 from protoclip_cli.store.files import read_json, write_json
 
-WEIGHTS, DESCRIPTION = "model.safetensors", "model.json"
+WEIGHTS, AVERAGE, DESCRIPTION = "model.safetensors", "average.safetensors", "model.json"
 
 
 def weights_of(model: DualEncoder) -> dict[str, Tensor]:
@@ -85,19 +85,28 @@ def _read(path: Path) -> dict[str, Tensor]:
         raise DataError(f"cannot read the weights in {path}: {error}") from None
 
 
-def load_model(folder: Path) -> DualEncoder:
+def load_model(folder: Path, weights: str = WEIGHTS) -> DualEncoder:
     """The model of a checkpoint folder.
 
+    Args:
+        folder: of the checkpoint.
+        weights: which of its files: `WEIGHTS`, or `AVERAGE` of a run that keeps one.
+
     Raises:
-        DataError: the folder has no model, or a damaged one.
+        DataError: the folder has no model, or a damaged one, or no such weights.
     """
     if not (folder / DESCRIPTION).is_file():
         raise DataError(f"{folder} has no {DESCRIPTION}, so it is not a checkpoint of protoclip")
+    if not (folder / weights).is_file():
+        raise DataError(
+            f"{folder} has no {weights}",
+            hint="its run keeps no average of weights: `average` in a train recipe, or --weights last",
+        )
     content: dict[str, Any] = dict(read_json(folder / DESCRIPTION))
     heads = {
         name: HEADS.spec(head["kind"]).model_validate(head) for name, head in content.pop("heads").items()
     }
     towers = BUILDERS.spec(content.pop("builder")).rebuild(content)
     model = DualEncoder(towers, heads)
-    load_weights(model, folder / WEIGHTS)
+    load_weights(model, folder / weights)
     return model

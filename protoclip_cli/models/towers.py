@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from protoclip_cli.core.errors import DataError, RecipeError
 from protoclip_cli.core.types import Modality, Preprocess
 
+READ_THE_EMBEDDING = "let the head read the embedding (`of: embedding`), or choose another tower"
+
 
 class Tokenizer(Protocol):
     """Texts to tokens."""
@@ -70,6 +72,40 @@ class Towers(nn.Module, ABC):
             "this image tower has no backbone apart from its projection", hint="use `features: embedding`"
         )
 
+    def image_parts(self, pixels: Tensor) -> tuple[Tensor, Tensor]:  # noqa: ARG002
+        """What the image tower has before its projection, and the embedding, in one pass.
+
+        Args:
+            pixels: (b, 3, H, W), normalised.
+
+        Returns:
+            (b, any width) and (b, D).
+
+        Raises:
+            RecipeError: the tower does not have these two parts.
+        """
+        raise RecipeError(
+            "this image tower has no features before a projection that a head could read",
+            hint=READ_THE_EMBEDDING,
+        )
+
+    def text_parts(self, tokens: Tensor) -> tuple[Tensor, Tensor]:  # noqa: ARG002
+        """What the text tower has before its projection, and the embedding, in one pass.
+
+        Args:
+            tokens: (b, L).
+
+        Returns:
+            (b, any width) and (b, D).
+
+        Raises:
+            RecipeError: the tower does not have these two parts.
+        """
+        raise RecipeError(
+            "this text tower has no features before a projection that a head could read",
+            hint=READ_THE_EMBEDDING,
+        )
+
     def with_next_tokens(
         self,
         pixels: Tensor,  # noqa: ARG002
@@ -116,4 +152,8 @@ class Towers(nn.Module, ABC):
 
     @abstractmethod
     def checkpoint_gradients(self) -> None:
-        """Save memory by computing activations again in the backward pass."""
+        """Save memory by computing activations again in the backward pass.
+
+        Raises:
+            RecipeError: a tower cannot.
+        """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -36,6 +36,9 @@ class EvaluateSpec(Spec):
     tasks: dict[str, AnyProbe] = Field(default_factory=dict)
     """Probes: a list of kinds and of shipped recipes of `evaluate`, or a mapping from names to probes (a name
     is a kind where none is given; `benchmarks` may name a group)."""
+
+    weights: Literal["last", "average"] = "last"
+    """Which weights of a run to evaluate: the last ones, or their average (`average` in its train recipe)."""
 
     @model_validator(mode="before")
     @classmethod

@@ -25,10 +25,12 @@ from protoclip_cli.recipe.parts import (
 from protoclip_cli.recipe.teacher import AnyTeacher
 from protoclip_cli.recipe.visualize import VisualizeSpec
 from protoclip_cli.training.specs import (
+    AverageSpec,
     BatchSpec,
     CheckpointsSpec,
     EpisodesSpec,
     ImageCacheSpec,
+    MomentumSpec,
     PrototypesSpec,
     TowerSpec,
 )
@@ -86,6 +88,10 @@ class TrainRecipe(Spec):
     """How episodes are clustered, for objectives that read prototypes."""
     teacher: AnyTeacher | None = None
     """Features of the captions from elsewhere: a bank on disk, or an encoder to make one with first."""
+    momentum: MomentumSpec | None = None
+    """The momentum copy of the model, for objectives that read one; there with its defaults if one does."""
+    frozen_model: AnyModel | None = None
+    """A trained model that stays as it is, for objectives that learn from one."""
     objectives: dict[str, AnyObjective] = Field(min_length=1)
     """The terms of the loss, by name."""
     batch: BatchSpec = BatchSpec()
@@ -96,6 +102,8 @@ class TrainRecipe(Spec):
     """The learning rate over time."""
     compute: ComputeSpec = ComputeSpec()
     """Precision and speed."""
+    average: AverageSpec | None = None
+    """Keep an average of the weights of all steps (EMA) beside the last ones, for evaluation."""
     checkpoints: CheckpointsSpec = CheckpointsSpec()
     """When to save, and what to keep."""
     evaluate: EvaluateSpec = EvaluateSpec()
@@ -123,6 +131,7 @@ class TrainRecipe(Spec):
     def _mistakes(self) -> Iterator[str]:
         yield from self._objective_mistakes()
         yield from self._prototype_mistakes()
+        yield from self._model_mistakes()
         if self.batch.size % self.batch.accumulate:
             yield f"batch.size {self.batch.size} is no multiple of batch.accumulate {self.batch.accumulate}"
         for episode in range(self.episodes.count):
@@ -151,6 +160,36 @@ class TrainRecipe(Spec):
                     )
         if self.teacher is not None and not reads_teacher:
             yield "teacher is given, and no objective reads it"
+
+    def _model_mistakes(self) -> Iterator[str]:
+        """Of the models besides the one that learns, and of what towers cannot do at once."""
+        readers = {name: spec.needs() for name, spec in self.objectives.items()}
+        if self.momentum is not None and not any(needs.momentum for needs in readers.values()):
+            yield "momentum is given, and no objective reads a momentum copy"
+        frozen = [name for name, needs in readers.items() if needs.frozen]
+        if frozen and self.frozen_model is None:
+            yield (
+                f"objectives.{frozen[0]} reads a frozen model, and the recipe has none; add for example "
+                "`frozen_model: {kind: open_clip, name: ViT-B-32, pretrained: laion2b_s34b_b79k}`"
+            )
+        if self.frozen_model is not None:
+            if not frozen:
+                yield "frozen_model is given, and no objective reads it"
+            if self.frozen_model.heads:
+                yield "frozen_model.heads is given, and nothing reads heads of a frozen model"
+            if self.frozen_model.starts_from_chance:
+                yield "frozen_model has no weights, so nothing can be learned from it; give `pretrained`"
+        if self.evaluate.weights == "average" and self.average is None:
+            yield "evaluate.weights: average needs an average; add for example `average: {decay: 0.9999}`"
+        deep = [name for name, head in self.model.heads.items() if head.of == "backbone"]
+        if deep and self.compute.compile:
+            yield f"compute.compile does not go with model.heads.{deep[0]}, which reads the backbone"
+        writers = [name for name, needs in readers.items() if needs.token_logits]
+        if deep and writers:
+            yield (
+                f"objectives.{writers[0]} reads logits of tokens, which does not go with "
+                f"model.heads.{deep[0]} of the backbone; set its `of: embedding`"
+            )
 
     def _prototype_mistakes(self) -> Iterator[str]:
         readers = {name: spec for name, spec in self.objectives.items() if spec.needs().prototypes}
@@ -189,6 +228,11 @@ class TrainRecipe(Spec):
         """The head whose projections are clustered; None: the embeddings."""
         heads = (spec.needs().heads for spec in self.objectives.values() if spec.needs().prototypes)
         return next((name for names in heads for name in names), None)
+
+    @property
+    def momentum_copy(self) -> MomentumSpec | None:
+        """The momentum copy that the objectives read, if one does."""
+        return (self.momentum or MomentumSpec()) if self.needs.momentum else None
 
     def tower(self, modality: Modality) -> TowerSpec:
         """When a tower learns."""

@@ -25,10 +25,12 @@ class Journal:
     folder: RunFolder
     batch: int
     """B."""
+    contrasted: int
+    """Rows that are contrasted with one another: B, or those of a part of the batch."""
     half: bool
     """Whether gradients may be infinite now and then, because a loss scaler looks after them."""
     contrastive: tuple[str, ...]
-    """Objectives whose loss is ln(B) when nothing was learned."""
+    """Objectives whose loss is ln(contrasted) when nothing was learned."""
     _rows: list[tuple[Row, dict[str, Tensor]]] = field(default_factory=list)
     _began: float = field(default_factory=time.perf_counter)
     _waited: float = 0.0
@@ -94,7 +96,7 @@ class Journal:
                 )
 
     def _stuck_warning(self, rows: list[Row]) -> str | None:
-        chance = math.log(self.batch)
+        chance = math.log(self.contrasted)
         for row in rows:
             losses = [row[f"{name}/loss"] for name in self.contrastive if f"{name}/loss" in row]
             stuck = bool(losses) and abs(losses[0] - chance) < _STUCK_WITHIN * chance

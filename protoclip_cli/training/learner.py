@@ -7,45 +7,23 @@ processes, to save and to hand to the optimiser.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
-from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from protoclip_cli.compute.processes import collect, rank
+from protoclip_cli.compute.processes import collect, mean_over_processes, rank
+from protoclip_cli.core.errors import RecipeError
 from protoclip_cli.core.needs import Needs
-from protoclip_cli.core.types import Batch, Features, Modality, Outcome, StepInputs
+from protoclip_cli.core.types import Batch, Modality, NextTokens, Outcome, StepInputs
 from protoclip_cli.models.dual_encoder import DualEncoder
 from protoclip_cli.objectives import Objective
+from protoclip_cli.training.encoded import Encoded, Views, run_heads, run_towers
+from protoclip_cli.training.followers import Follower
 from protoclip_cli.training.guidance import Guidance
 from protoclip_cli.training.phases import Phase
 
-
-@dataclass(frozen=True, slots=True)
-class Encoded:
-    """The features of a batch: views of each side, of this process's rows."""
-
-    image: tuple[Features, ...]
-    text: tuple[Features, ...]
-
-    def tensors(self) -> list[Tensor]:
-        """All features, in a fixed order."""
-        return [
-            tensor
-            for features in (*self.image, *self.text)
-            for tensor in (features.embedding, *features.heads.values())
-        ]
-
-    def with_tensors(self, tensors: Sequence[Tensor]) -> Encoded:
-        """The same features in other tensors, in the order of `tensors`."""
-        line = iter(tensors)
-
-        def renew(features: Features) -> Features:
-            return Features(next(line), {name: next(line) for name in features.heads})
-
-        return Encoded(tuple(map(renew, self.image)), tuple(map(renew, self.text)))
+_NOTHING = -100
 
 
 class Learner(nn.Module):
@@ -58,6 +36,8 @@ class Learner(nn.Module):
         self.model = model
         self.objectives = nn.ModuleDict(dict(objectives))
         self.weights = dict(weights)
+        self.followers: dict[str, Follower] = {}
+        """Copies of the model by name; not among the learner's modules, because nothing of them learns."""
 
     def enter(self, phase: Phase) -> None:
         """Let learn what learns in an episode. The rest has no gradients and its norms stand still."""
@@ -69,21 +49,28 @@ class Learner(nn.Module):
             objective.train(name in phase.objectives)
 
     def encode(self, batch: Batch, phase: Phase) -> Encoded:
-        """Run the towers that are needed on this process's rows."""
+        """Run the towers that are needed on this process's rows, or on a part of them."""
+        return run_towers(self.model, batch, phase.needs, phase.learning)
 
-        def side(modality: Modality, views: Sequence[Tensor]) -> tuple[Features, ...]:
-            heads = sorted(phase.needs.heads)
-            with nullcontext() if modality in phase.learning else torch.no_grad():
-                return tuple(self.model(modality, view, heads) for view in views)
+    def project(self, encoded: Encoded, phase: Phase) -> Views:
+        """Run the heads that are needed on all rows of this process."""
+        return run_heads(self.model, encoded, phase.needs, phase.learning)
 
-        return Encoded(side(Modality.IMAGE, batch.image), side(Modality.TEXT, batch.text))
+    def collect(
+        self, views: Views, encoded: Encoded, batch: Batch, needs: Needs, guidance: Guidance
+    ) -> StepInputs:
+        """What the objectives read: the features of all processes, with gradients, and what guides them.
 
-    def collect(self, encoded: Encoded, batch: Batch, needs: Needs, guidance: Guidance) -> StepInputs:
-        """What the objectives read: the features of all processes, with gradients, and what guides them."""
-        tensors = encoded.tensors()
-        together = encoded.with_tensors([collect(tensor) for tensor in tensors])
-        share = len(tensors[0])
-        own = slice(rank() * share, (rank() + 1) * share)
+        Raises:
+            RecipeError: objectives read labels, and the pairs have none.
+        """
+        if needs.labels and batch.labels is None:
+            raise RecipeError(
+                "an objective reads labels, and these pairs have none",
+                hint="take pairs that know their classes, or leave the objective out",
+            )
+        together = views.collected()
+        own = slice(rank() * len(batch.row), (rank() + 1) * len(batch.row))
         return StepInputs(
             together.image,
             together.text,
@@ -91,6 +78,7 @@ class Learner(nn.Module):
             teacher=guidance.teacher(batch, needs),
             prototypes=guidance.prototypes(batch, needs),
             labels=None if batch.labels is None else collect(batch.labels),
+            next_tokens=_next_tokens(encoded),
         )
 
     def score(self, inputs: StepInputs, active: Sequence[str]) -> Outcome:
@@ -110,13 +98,26 @@ class Learner(nn.Module):
             assert isinstance(objective, Objective)
             objective.after_step(inputs)
 
+    def follow(self, steps: int) -> None:
+        """Let the copies of the model go after it; `steps` of the optimiser are done."""
+        for follower in self.followers.values():
+            follower.follow(self.model, steps)
+
     def lend_scale(self) -> None:
-        """Write the learned scale into the model, where the library's own code looks for it."""
+        """Write the learned scale into the model and its copies, where the library's code looks for it."""
         for objective in self.objectives.values():
             scale = getattr(objective, "model_scale", None)
             if scale is not None:
-                self.model.towers.set_scale(scale)
+                for model in (self.model, *(follower.model for follower in self.followers.values())):
+                    model.towers.set_scale(scale)
                 return
+
+
+def _next_tokens(encoded: Encoded) -> NextTokens | None:
+    if encoded.logits is None or encoded.targets is None:
+        return None
+    count = (encoded.targets != _NOTHING).sum().to(torch.promote_types(encoded.logits.dtype, torch.float32))
+    return NextTokens(encoded.logits, encoded.targets, mean_over_processes(count))
 
 
 @torch.no_grad()

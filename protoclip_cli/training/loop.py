@@ -150,6 +150,7 @@ class Loop:
     def _train_episode(self, stop: StopFlag) -> None:
         began, phase = time.perf_counter(), self._phase(self.progress.episode)
         self.learner.enter(phase)
+        self.guidance.enter(self.learner.model)
         self._status("running", "train")
         last = (self.progress.episode + 1) * self.plan.steps_per_episode
         self._tell_repetitions()
@@ -230,7 +231,7 @@ class Loop:
             phase=phase,
             samples_per_second=speed,
             metrics=metrics,
-            chance=math.log(self.plan.batch),
+            chance=math.log(self.journal.contrasted),
         )
 
     def _save(self) -> None:

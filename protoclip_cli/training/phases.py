@@ -21,6 +21,8 @@ class Phase:
     needs: Needs
     learning: frozenset[Modality]
     """Sides whose tower has gradients."""
+    momentum: Needs | None = None
+    """What the objectives need that read the momentum copy; None: no objective does."""
 
 
 def phase_of(
@@ -33,7 +35,9 @@ def phase_of(
     learning = {
         side for side in running if towers[side].learns(episode) or towers[side].at_rest == "zero_rate"
     }
-    return Phase(episode, active, needs, frozenset(learning))
+    led = merge(objectives[name].needs() for name in active if objectives[name].needs().momentum)
+    copied = Needs(image_views=led.image_views, text_views=led.text_views, heads=led.heads)
+    return Phase(episode, active, needs, frozenset(learning), copied if led.momentum else None)
 
 
 def has_prototypes(episode: int, objectives: Mapping[str, ObjectiveSpec]) -> bool:

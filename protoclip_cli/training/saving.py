@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +28,13 @@ from protoclip_cli.store.checkpoints import (
     tensors_hash,
 )
 from protoclip_cli.training.bad_images import BadImages
+from protoclip_cli.training.followers import Follower
 from protoclip_cli.training.learner import Learner
 from protoclip_cli.training.specs import CheckpointsSpec
 from protoclip_cli.training.step import Stepper
 
 _OBJECTIVES, _OPTIMIZER = "objectives.safetensors", "optimizer.pt"
+_FROZEN = "frozen_model_hash"
 
 
 @dataclass(slots=True)
@@ -62,8 +65,24 @@ class Progress:
 class Saver:
     """Writes checkpoints, and keeps as many as the recipe says."""
 
-    def __init__(self, folder: Path, spec: CheckpointsSpec, episodes: int, steps_per_episode: int) -> None:
-        self.folder, self.spec = folder, spec
+    def __init__(
+        self,
+        folder: Path,
+        spec: CheckpointsSpec,
+        episodes: int,
+        steps_per_episode: int,
+        frozen_hash: str | None = None,
+    ) -> None:
+        """Save into a folder.
+
+        Args:
+            folder: of the run's checkpoints.
+            spec: when to save, and what to keep.
+            episodes: of the run.
+            steps_per_episode: of the optimiser.
+            frozen_hash: of the frozen model's tensors, which are not saved, if the run has one.
+        """
+        self.folder, self.spec, self.frozen_hash = folder, spec, frozen_hash
         self.episodes, self.steps_per_episode = episodes, steps_per_episode
         self.latest_step, self.latest_phase = -1, ""
         self.boards = BoardFiles(folder.parent / "prototypes")
@@ -85,6 +104,10 @@ class Saver:
             state: dict[str, Any] = {"optimizer": stepper.optimizer.state_dict()}
             if stepper.scaler is not None:
                 state["scaler"] = stepper.scaler.state_dict()
+            followers = {
+                f"{name}.safetensors": partial(save_weights, follower.model)
+                for name, follower in learner.followers.items()
+            }
             save_checkpoint(
                 self.folder,
                 progress.step,
@@ -93,8 +116,13 @@ class Saver:
                     DESCRIPTION: lambda path: save_description(learner.model, path),
                     _OBJECTIVES: lambda path: _save_objectives(learner, path),
                     _OPTIMIZER: lambda path: torch.save(state, path),
+                    **followers,
                 },
-                {**asdict(progress), "model_hash": tensors_hash(weights_of(learner.model))},
+                {
+                    **asdict(progress),
+                    "model_hash": tensors_hash(weights_of(learner.model)),
+                    **({} if self.frozen_hash is None else {_FROZEN: self.frozen_hash}),
+                },
             )
             prune(self.folder, self.spec.keep_last, self._keep)
             in_use = {int(kept.state().get("board", -1)) for kept in list_checkpoints(self.folder)}
@@ -113,6 +141,8 @@ class Saver:
             DataError: it belongs to another model or other objectives.
         """
         load_weights(learner.model, checkpoint.path / WEIGHTS)
+        for name, follower in learner.followers.items():
+            _restore_follower(follower, name, checkpoint)
         _load_objectives(learner, checkpoint.path / _OBJECTIVES)
         state = torch.load(checkpoint.path / _OPTIMIZER, map_location="cpu", weights_only=True)
         try:
@@ -122,11 +152,26 @@ class Saver:
         if stepper.scaler is not None and "scaler" in state:
             stepper.scaler.load_state_dict(state["scaler"])
         known = checkpoint.state()
+        if self.frozen_hash is not None and known.get(_FROZEN, self.frozen_hash) != self.frozen_hash:
+            raise DataError(
+                f"frozen_model is not the one {checkpoint.path} was trained with: its weights are others",
+                hint="put the weights back that it was trained with",
+            )
         progress = Progress(
             **{name: known.get(name, default) for name, default in asdict(Progress()).items()}
         )
         self.latest_step, self.latest_phase = progress.step, progress.phase
         return progress
+
+
+def _restore_follower(follower: Follower, name: str, checkpoint: Checkpoint) -> None:
+    file = checkpoint.path / f"{name}.safetensors"
+    if not file.is_file():
+        raise DataError(
+            f"{checkpoint.path} has no {file.name}: the recipe had no `{name}` when it was saved",
+            hint="go on with the recipe in the run folder, or start a new run with --init",
+        )
+    load_weights(follower.model, file)
 
 
 def _save_objectives(learner: Learner, path: Path) -> None:

@@ -74,9 +74,34 @@ class BatchSpec(Spec):
     """What must not come twice in a batch. Rows of one image (the same path) or one caption (the same text)
     are put into different batches of the episode, as far as there are enough of them."""
     accumulate: int = Field(1, gt=0)
-    """Parts a step is encoded in, to save memory. Gradients are those of the whole batch."""
+    """Parts a step is encoded in, to save memory."""
+    accumulation: Literal["grad_cache", "plain"] = "grad_cache"
+    """`grad_cache`: gradients and metrics are those of the whole batch, for one more pass forward. `plain`:
+    each part is a batch of its own, contrasted within itself alone, and gradients are averaged, as
+    clip-rocket's --update-freq does."""
     workers: int | Literal["auto"] = "auto"
     """Loader processes of each training process."""
+
+    @property
+    def contrasted(self) -> int:
+        """Rows that are contrasted with one another."""
+        return self.size // self.accumulate if self.accumulation == "plain" else self.size
+
+
+class MomentumSpec(Spec):
+    """A copy of the model that follows it slowly, for objectives that learn from it."""
+
+    decay: float = Field(0.99, ge=0, lt=1)
+    """How much of itself the copy keeps in a step."""
+
+
+class AverageSpec(Spec):
+    """An average of the weights of all steps, kept beside them for evaluation."""
+
+    decay: float = Field(0.9999, ge=0, lt=1)
+    """How much of itself the average keeps in a step."""
+    start: int = Field(0, ge=0)
+    """So many steps the average is the model itself."""
 
 
 class ImageCacheSpec(Spec):

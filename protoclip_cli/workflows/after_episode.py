@@ -26,6 +26,8 @@ from protoclip_cli.workflows.draw_episode import draw_episode
 from protoclip_cli.workflows.scores_of_run import record_scores
 from protoclip_cli.workflows.teacher_of_run import encoder_of_teacher
 
+_PAIR = Needs(image_views=1, text_views=1)
+
 
 class AfterEpisode:
     """Called by the loop, on all processes, with the learner as it then is."""
@@ -55,8 +57,10 @@ class AfterEpisode:
         if not due and not draws and not self._validates(episode):
             return
         self.learner.lend_scale()
+        average = self.recipe.evaluate.weights == "average"
+        model = self.learner.followers["average"].model if average else self.learner.model
         teacher = encoder_of_teacher(self.folder)
-        embedder = CachedEmbedder(ModelEmbedder(self.learner.model, self.device, teacher=teacher))
+        embedder = CachedEmbedder(ModelEmbedder(model, self.device, teacher=teacher))
         if self._validates(episode):
             pause()
             record_scores(self.folder, list(self._validate(embedder, episode, step)), self.reporter)
@@ -116,13 +120,13 @@ class AfterEpisode:
 
     def _losses(self, images: torch.Tensor, texts: torch.Tensor, episode: int) -> dict[str, float]:
         """Mean losses over batches of the training size, of objectives that need one embedding a side."""
-        specs, one_each = self.recipe.typed_objectives, Needs(image_views=1, text_views=1)
+        specs = self.recipe.typed_objectives
         plain = [
-            name
-            for name, spec in specs.items()
-            if spec.active(episode) and spec.needs() | one_each == one_each
+            name for name, spec in specs.items() if spec.active(episode) and spec.needs() | _PAIR == _PAIR
         ]
-        size = min(self.recipe.batch.size, len(images))
+        if not plain:
+            return {}
+        size = min(self.recipe.batch.contrasted, len(images))
         outcomes = []
         with torch.no_grad():
             for start in range(0, len(images) - size + 1, size):

@@ -25,6 +25,7 @@ from protoclip_cli.training.distinct import Distinct
 from protoclip_cli.training.episodes import Plan
 from protoclip_cli.training.learner import Learner
 from protoclip_cli.training.phases import anchors_of
+from protoclip_cli.workflows.abilities import check_abilities
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +80,20 @@ def tokenize_pairs(source: PairSource, towers: Towers, reporter: Reporter) -> To
 
 
 def build_learner(
-    recipe: TrainRecipe, towers: Towers, tokens: TokenTable, teacher_width: int | None = None
+    recipe: TrainRecipe,
+    towers: Towers,
+    tokens: TokenTable,
+    teacher_width: int | None = None,
+    frozen_width: int | None = None,
 ) -> Learner:
-    """The model and its objectives, on the CPU."""
+    """The model and its objectives, on the CPU.
+
+    Raises:
+        RecipeError: the towers cannot do what the recipe asks of them.
+    """
     scale = towers.scale
     heads = {name: spec.width for name, spec in recipe.model.head_specs.items()}
-    widths = Widths(towers.width, heads, teacher_width)
+    widths = Widths(towers.width, heads, teacher_width, frozen_width)
     if recipe.model.vocabulary == "used" and not keep_used_vocabulary(towers, tokens.used()):
         raise RecipeError(
             "model.vocabulary: used needs a text tower with open_clip's own token table",
@@ -99,6 +108,7 @@ def build_learner(
             model.lock(side, recipe.tower(side).unlocked_groups)
     if recipe.compute.grad_checkpointing:
         towers.checkpoint_gradients()
+    check_abilities(recipe, model)
     torch.manual_seed(key(recipe.seed, "objectives") >> 1)
     specs = recipe.typed_objectives
     objectives = {name: spec.build(widths, scale) for name, spec in specs.items()}

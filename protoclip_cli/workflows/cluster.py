@@ -18,7 +18,6 @@ from protoclip_cli.compute.processes import is_main, share, wait_for_all
 from protoclip_cli.compute.randomness import generator
 from protoclip_cli.core.errors import DataError, UsageError
 from protoclip_cli.core.reporter import Reporter, Silent
-from protoclip_cli.core.types import Modality
 from protoclip_cli.data.benchmarks import Benchmark, open_benchmark
 from protoclip_cli.data.benchmarks.base import Images
 from protoclip_cli.evaluation.embedder import checked
@@ -135,18 +134,11 @@ def _features(model: DualEncoder, rows: Rows, head: str | None, device: torch.de
     if head is not None and head not in model.head_specs:
         known = ", ".join(model.head_specs) or "none"
         raise UsageError(f"the model has no head '{head}'", hint=f"heads of this model: {known}")
-    embedder = ModelEmbedder(model, device)
+    embedder = ModelEmbedder(model, device).using(head or "embedding")
     found = {"image": checked(embedder.images(rows.images, rows.rows), "images")}
     if rows.texts is not None:
         found["text"] = checked(embedder.texts(rows.texts), "texts")
-    features = {}
-    for side, embeddings in found.items():
-        projected = torch.from_numpy(embeddings).to(device)
-        if head is not None:
-            with torch.no_grad():
-                projected = model.eval().project(Modality(side), projected, head)
-        features[side] = F.normalize(projected, dim=-1)
-    return features
+    return {side: F.normalize(torch.from_numpy(each).to(device), dim=-1) for side, each in found.items()}
 
 
 def _side(features: Tensor, board: Board, side: str, rows: Rows, seed: int) -> dict[str, Any]:

@@ -38,8 +38,12 @@ class TrainingPlan:
     batch: int
     processes: int
     batch_per_process: int
+    parts: int
+    """Parts that each process's share passes the towers in."""
+    contrasted: int
+    """Rows that are contrasted with one another."""
     chance_loss: float
-    """ln(batch)."""
+    """ln(contrasted)."""
     warmup_steps: int
     parameters: dict[str, int]
     """By side."""
@@ -64,7 +68,8 @@ class TrainingPlan:
             "steps": f"{self.steps:,} ({self.episodes} episodes x {self.steps_per_episode:,})",
             "samples": f"{self.samples:,} ({self.samples / self.pairs:.1f} passes)",
             "batch": f"{self.batch:,} = {self.processes} processes x {self.batch_per_process:,}",
-            "loss at chance": f"ln({self.batch}) = {self.chance_loss:.3f}",
+            "in parts": self._parts(),
+            "loss at chance": f"ln({self.contrasted}) = {self.chance_loss:.3f}",
             "warm-up": f"{self.warmup_steps:,} steps",
             "an episode": self._episode(),
             "parameters": ", ".join(f"{side} {count:,}" for side, count in self.parameters.items()),
@@ -73,7 +78,15 @@ class TrainingPlan:
             f"({_size(self.checkpoint_bytes)} a checkpoint)",
         }
         width = max(map(len, lines))
-        return "\n".join(f"{name:<{width}}  {value}" for name, value in lines.items())
+        return "\n".join(f"{name:<{width}}  {value}" for name, value in lines.items() if value)
+
+    def _parts(self) -> str:
+        """How a batch is cut, if it is."""
+        if self.parts == 1:
+            return ""
+        if self.contrasted == self.batch:
+            return f"{self.parts}, with the gradient of the whole batch"
+        return f"{self.parts}, each contrasted within its {self.contrasted:,} rows alone"
 
     def _episode(self) -> str:
         """The shares of the phases of the costliest episode."""
@@ -102,7 +115,8 @@ def plan_training(recipe: TrainRecipe, reporter: Reporter) -> TrainingPlan:
     weights = sum(counts.values()) * _BYTES
     share = plan.batch // world()
     activations = _activation_bytes(model) * share // recipe.batch.accumulate // _LOOK_AT
-    checkpoint = 3 * weights
+    copies = sum(copy is not None for copy in (recipe.momentum_copy, recipe.average))
+    checkpoint = (3 + copies) * weights
     warmup = recipe.schedule.warmup_steps(plan.steps)
     if warmup >= plan.steps:
         reporter.warn(
@@ -118,10 +132,12 @@ def plan_training(recipe: TrainRecipe, reporter: Reporter) -> TrainingPlan:
         batch=plan.batch,
         processes=world(),
         batch_per_process=share,
-        chance_loss=math.log(plan.batch),
+        parts=recipe.batch.accumulate,
+        contrasted=recipe.batch.contrasted,
+        chance_loss=math.log(recipe.batch.contrasted),
         warmup_steps=warmup,
         parameters={side.value: count for side, count in counts.items()},
-        memory_bytes=4 * weights + activations + _kept_images(recipe, plan, model),
+        memory_bytes=(4 + copies) * weights + activations + _kept_images(recipe, plan, model),
         episode_operations=costliest_episode(recipe, plan, model),
         checkpoint_bytes=checkpoint,
         disk_bytes=checkpoint * _kept(recipe),

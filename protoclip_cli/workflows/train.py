@@ -24,10 +24,13 @@ from protoclip_cli.store.checkpoints import Checkpoint
 from protoclip_cli.store.run import RunFolder, safe_name
 from protoclip_cli.training.bad_images import BadImages
 from protoclip_cli.training.episodes import Plan
-from protoclip_cli.training.guidance import Guidance
+from protoclip_cli.training.followers import MomentumCopy
+from protoclip_cli.training.frozen import FrozenModel
+from protoclip_cli.training.guidance import Guidance, TeacherRows
 from protoclip_cli.training.journal import Journal
 from protoclip_cli.training.learner import Learner
 from protoclip_cli.training.loop import Loop
+from protoclip_cli.training.parts import Accumulation
 from protoclip_cli.training.saving import Progress, Saver
 from protoclip_cli.training.step import Stepper
 from protoclip_cli.workflows.after_episode import AfterEpisode
@@ -41,6 +44,7 @@ from protoclip_cli.workflows.building import (
     tokenize_pairs,
 )
 from protoclip_cli.workflows.feeding import build_clusterer, build_feed, open_bank
+from protoclip_cli.workflows.guides import build_followers, build_frozen
 from protoclip_cli.workflows.rank_log import RankLog
 from protoclip_cli.workflows.run_start import (
     begin,
@@ -121,10 +125,14 @@ def _train(
     towers = build_towers(recipe, reporter)
     tokens = tokenize_pairs(source, towers, reporter)
     bank = open_bank(recipe, source, folder, accelerator.device, reporter)
-    learner = build_learner(recipe, towers, tokens, None if bank is None else bank.dim)
-    learner = learner.to(accelerator.device)
+    frozen = build_frozen(recipe, source.captions, tokens, accelerator.device, reporter.note)
+    learner = build_learner(
+        recipe, towers, tokens, None if bank is None else bank.dim, None if frozen is None else frozen.width
+    ).to(accelerator.device)
+    learner.followers = build_followers(recipe, learner.model)
     stepper = _stepper(recipe, learner, accelerator)
-    saver = Saver(folder.checkpoints, recipe.checkpoints, plan.episodes, plan.steps_per_episode)
+    frozen_hash = None if frozen is None else frozen.tensors_hash
+    saver = Saver(folder.checkpoints, recipe.checkpoints, plan.episodes, plan.steps_per_episode, frozen_hash)
     progress = Progress() if checkpoint is None else saver.restore(checkpoint, learner, stepper)
     if is_main():
         check_pairs(folder, source.fingerprint, reporter.warn)
@@ -133,11 +141,10 @@ def _train(
         if recipe.snapshot_code:
             snapshot_code(folder)
     wait_for_all()
-    _announce(reporter, plan, progress, accelerator.device)
+    _announce(reporter, plan, progress, accelerator.device, recipe.batch.contrasted)
     bad_images = BadImages(folder, recipe.pairs.max_bad_fraction, accelerator.device)
     bad_images.read, bad_images.bad = progress.images_read, progress.images_bad
     contrastive = tuple(name for name, spec in recipe.objectives.items() if spec.kind == "info_nce")
-    guidance = Guidance(bank=bank)
     feed = build_feed(recipe, plan, source, tokens, towers, accelerator.device, reporter)
     loop = Loop(
         plan=plan,
@@ -149,11 +156,13 @@ def _train(
         schedule=recipe.schedule,
         feed=feed,
         clusterer=build_clusterer(recipe, plan, learner, saver.boards, accelerator),
-        guidance=guidance,
+        guidance=_guidance(bank, learner, frozen),
         device=accelerator.device,
         folder=folder,
         saver=saver,
-        journal=Journal(folder, plan.batch, recipe.compute.precision == "fp16", contrastive),
+        journal=Journal(
+            folder, plan.batch, recipe.batch.contrasted, recipe.compute.precision == "fp16", contrastive
+        ),
         bad_images=bad_images,
         reporter=reporter,
         progress=progress,
@@ -174,26 +183,35 @@ def _stepper(recipe: TrainRecipe, learner: Learner, accelerator: Any) -> Stepper
         learner,
         recipe.optimizer.build(groups),
         seed=recipe.seed,
-        accumulate=recipe.batch.accumulate,
+        accumulation=Accumulation(recipe.batch.accumulate, recipe.batch.accumulation),
         max_grad_norm=recipe.optimizer.max_grad_norm,
         autocast=accelerator.autocast if half else nullcontext,
         scaler=accelerator.scaler,
     )
 
 
+def _guidance(bank: TeacherRows | None, learner: Learner, frozen: FrozenModel | None) -> Guidance:
+    momentum = learner.followers.get("momentum")
+    assert momentum is None or isinstance(momentum, MomentumCopy)
+    return Guidance(bank=bank, momentum=momentum, frozen=frozen)
+
+
 def _made_fast(recipe: TrainRecipe, learner: Learner) -> Learner:
-    learner.model.prefer_channels_last()
-    if recipe.compute.compile:
-        learner.model.compile_towers()
+    for model in (learner.model, *(follower.model for follower in learner.followers.values())):
+        model.prefer_channels_last()
+        if recipe.compute.compile:
+            model.compile_towers()
     return learner
 
 
-def _announce(reporter: Reporter, plan: Plan, progress: Progress, device: torch.device) -> None:
+def _announce(
+    reporter: Reporter, plan: Plan, progress: Progress, device: torch.device, contrasted: int
+) -> None:
     where = f"from step {progress.step}" if progress.step else "from the start"
     reporter.note(
         f"{plan.data_rows:,} pairs, {plan.episodes} episodes of {plan.steps_per_episode} steps, batch "
-        f"{plan.batch} on {world()} x {device.type}, {where}; loss at chance: ln({plan.batch}) = "
-        f"{math.log(plan.batch):.3f}"
+        f"{plan.batch} on {world()} x {device.type}, {where}; loss at chance: ln({contrasted}) = "
+        f"{math.log(contrasted):.3f}"
     )
 
 

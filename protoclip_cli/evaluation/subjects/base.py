@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 from protoclip_cli.models.dual_encoder import DualEncoder
 from protoclip_cli.store.run import RunFolder
 
+Weights = Literal["last", "average"]
 Note = Callable[[str], None]
 """Takes one sentence for the user."""
 
@@ -24,6 +26,8 @@ class Wanted:
     """A tag of published weights, or a file."""
     episode: int | None = None
     """Of a run: which episode's checkpoint. None: the last."""
+    weights: Weights = "last"
+    """Of a run or checkpoint: the last ones, or the average that its recipe asked for."""
     before: str | None = None
     """A path to the same model before it was fine-tuned, to take weights between the two (WiSE-FT)."""
     alpha: float = 1.0
@@ -38,6 +42,7 @@ class Wanted:
         """
         if self.path is not None:
             name = self.path if self.episode is None else f"{self.path}@{self.episode}"
+            name = name if self.weights == "last" else f"{name} {self.weights}"
             return name if self.before is None else f"{name} alpha={self.alpha:g}"
         return f"{self.model} {self.pretrained or 'random'}"
 

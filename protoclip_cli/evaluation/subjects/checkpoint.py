@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from protoclip_cli.evaluation.subjects.base import Subject
-from protoclip_cli.models.saved import DESCRIPTION, load_model
+from protoclip_cli.evaluation.subjects.base import Subject, Weights
+from protoclip_cli.models.saved import AVERAGE, DESCRIPTION, WEIGHTS, load_model
 from protoclip_cli.store.checkpoints import Checkpoint
 from protoclip_cli.store.locks import pinned
 from protoclip_cli.store.run import RunFolder
@@ -20,7 +20,7 @@ def is_checkpoint(path: Path) -> bool:
 
 
 @contextmanager
-def open_checkpoint(path: Path) -> Iterator[Subject]:
+def open_checkpoint(path: Path, weights: Weights = "last") -> Iterator[Subject]:
     """Check and load a checkpoint. Inside, nobody prunes it.
 
     Raises:
@@ -30,7 +30,7 @@ def open_checkpoint(path: Path) -> Iterator[Subject]:
     with pinned(checkpoint.path):
         checkpoint.check()
         state, run = checkpoint.state(), RunFolder(checkpoint.path.parent.parent)
-        model = load_model(checkpoint.path)
+        model = load_model(checkpoint.path, AVERAGE if weights == "average" else WEIGHTS)
         yield Subject(model, run if run.exists else None, episode_of(state), state.get("step"))
 
 

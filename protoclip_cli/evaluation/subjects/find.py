@@ -65,10 +65,12 @@ def open_subject(wanted: Wanted, note: Note) -> Iterator[Subject]:
         yield _named(wanted, note)
         return
     path = Path(wanted.path)
+    if wanted.weights != "last" and not is_checkpoint(path):
+        raise UsageError(f"{path} has no average of weights", hint="only runs have; leave --weights out")
     if path.is_file():
         yield open_weights_file(path, wanted.model, note)
     elif is_checkpoint(path):
-        with open_checkpoint(path) as subject:
+        with open_checkpoint(path, wanted.weights) as subject:
             yield subject
     elif is_open_clip_folder(path):
         yield open_open_clip_folder(path)

@@ -1,20 +1,22 @@
-"""open_clip's image towers without the projection that ends them."""
+"""open_clip's towers without the projection that ends them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from protoclip_cli.core.errors import DataError
 
+Projection = Callable[[Tensor], Tensor]
+
 
 @contextmanager
-def without_projection(visual: Any) -> Iterator[None]:
-    """Let an image tower end before its projection, inside.
+def without_projection(visual: Any) -> Iterator[Projection]:
+    """Let an image tower end before its projection, inside, and hand out that projection.
 
     A vision transformer ends in a matrix; a residual network in the last map of its attention pool; a tower
     of timm in a linear map or perceptron behind its trunk.
@@ -22,11 +24,30 @@ def without_projection(visual: Any) -> Iterator[None]:
     Raises:
         DataError: the tower is none of these, or its pooling projects by itself.
     """
-    with _replaced(*_projection(visual)):
-        yield
+    owner, name, instead = _image_projection(visual)
+    with _replaced(owner, name, instead) as before:
+        yield _as_function(before)
 
 
-def _projection(visual: Any) -> tuple[Any, str, Any]:
+@contextmanager
+def without_text_projection(clip: Any) -> Iterator[Projection]:
+    """Let a text tower end before its projection, inside, and hand out that projection.
+
+    Raises:
+        DataError: the tower has none that could be left out.
+    """
+    text = getattr(clip, "text", clip)
+    if hasattr(text, "text_projection"):
+        owner, name, instead = text, "text_projection", None
+    elif isinstance(getattr(text, "proj", None), nn.Module):
+        owner, name, instead = text, "proj", nn.Identity()
+    else:
+        raise DataError("this text tower has no features before a projection", hint="use its embeddings")
+    with _replaced(owner, name, instead) as before:
+        yield _as_function(before)
+
+
+def _image_projection(visual: Any) -> tuple[Any, str, Any]:
     """Who holds the projection, by which name, and what to put in its place."""
     if hasattr(visual, "attnpool"):
         return visual.attnpool, "c_proj", _Same(visual.attnpool.c_proj)
@@ -41,6 +62,15 @@ def _projection(visual: Any) -> tuple[Any, str, Any]:
     )
 
 
+def _as_function(projection: Any) -> Projection:
+    """A module, a matrix, or nothing at all, as what it does to features."""
+    if projection is None:
+        return lambda features: features
+    if isinstance(projection, nn.Module):
+        return projection
+    return lambda features: features @ projection
+
+
 class _Same(nn.Module):
     """A linear map that changes nothing, for code that reads its weight and bias."""
 
@@ -52,10 +82,10 @@ class _Same(nn.Module):
 
 
 @contextmanager
-def _replaced(owner: Any, name: str, by: Any) -> Iterator[None]:
+def _replaced(owner: Any, name: str, by: Any) -> Iterator[Any]:
     before = getattr(owner, name)
     setattr(owner, name, by)
     try:
-        yield
+        yield before
     finally:
         setattr(owner, name, before)

@@ -9,11 +9,15 @@ from typing import Any
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from protoclip_cli.core.errors import RecipeError
+from protoclip_cli.core.errors import DataError, RecipeError
 from protoclip_cli.core.types import Modality, Preprocess
-from protoclip_cli.models.builders._open_clip_projection import without_projection
+from protoclip_cli.models.builders._open_clip_projection import (
+    without_projection,
+    without_text_projection,
+)
+from protoclip_cli.models.builders._open_clip_recompute import checkpoint_gradients
 from protoclip_cli.models.by_length import by_length
-from protoclip_cli.models.towers import Description, Tokenizer, Towers
+from protoclip_cli.models.towers import READ_THE_EMBEDDING, Description, Tokenizer, Towers
 
 
 class OpenClipTowers(Towers):
@@ -42,6 +46,24 @@ class OpenClipTowers(Towers):
         """Features of images before the projection."""
         with without_projection(self.clip.visual):
             return self.image(pixels)
+
+    def image_parts(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """Features of images before the projection, and the embeddings."""
+        try:
+            with without_projection(self.clip.visual) as project:
+                features = self.image(pixels)
+        except DataError as error:
+            raise RecipeError(str(error), hint=READ_THE_EMBEDDING) from None
+        return features, project(features)
+
+    def text_parts(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """Features of texts before the projection, and the embeddings."""
+        try:
+            with without_text_projection(self.clip) as project:
+                features = self.text(tokens)
+        except DataError as error:
+            raise RecipeError(str(error), hint=READ_THE_EMBEDDING) from None
+        return features, project(features)
 
     def text(self, tokens: Tensor) -> Tensor:
         """Embed texts."""
@@ -96,8 +118,8 @@ class OpenClipTowers(Towers):
         target.copy_(log_scale.detach().reshape(target.shape))
 
     def checkpoint_gradients(self) -> None:
-        """Switch open_clip's gradient checkpointing on."""
-        self.clip.set_grad_checkpointing(True)  # type: ignore[operator]
+        """Compute activations again in the backward pass."""
+        checkpoint_gradients(self.clip)
 
 
 class _EncodeText(nn.Module):

@@ -30,6 +30,11 @@ class ModelSpec(Spec, ABC):
         """The heads, typed."""
         return self.heads
 
+    @property
+    def starts_from_chance(self) -> bool:
+        """Whether no part of the model has learned anything before."""
+        return False
+
     @abstractmethod
     def build(self) -> Towers:
         """Make the towers, with weights if the spec names some.

@@ -39,6 +39,11 @@ class OpenClipSpec(ModelSpec):
     """Weights to start from. A tag of published ones; a file of open_clip, OpenAI or ProtoCLIP; a run, a
     checkpoint or an exported folder. Empty: start from chance."""
 
+    @property
+    def starts_from_chance(self) -> bool:
+        """Whether neither weights nor a folder with some are named."""
+        return self.pretrained is None and not self.name.startswith(_LOCAL)
+
     def build(self) -> Towers:
         """Make the towers."""
         if self.name.startswith(_LOCAL):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import Literal
 
 from torch import nn
 
@@ -14,7 +15,10 @@ class HeadSpec(Spec, ABC):
 
     kind: str
     shared_start: bool = True
-    """Start the image head and the text head from the same weights, as the original does."""
+    """Start the image head and the text head from the same weights, as the original does; where both read
+    features of one width."""
+    of: Literal["embedding", "backbone"] = "embedding"
+    """What the head reads. `backbone`: what a tower has before it projects into the shared space."""
 
     @property
     @abstractmethod
@@ -23,8 +27,8 @@ class HeadSpec(Spec, ABC):
 
     @abstractmethod
     def build(self, width: int) -> nn.Module:
-        """Make the head: (b, D) to (b, P).
+        """Make the head: (b, D) or (b, any width) to (b, P).
 
         Args:
-            width: D, of the embedding.
+            width: of what it reads: D, or the width of the tower's backbone.
         """

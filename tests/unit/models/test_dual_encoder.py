@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 import torch
 from PIL import Image
 from torchvision.transforms import Compose, Normalize, ToTensor
@@ -43,6 +44,61 @@ def test_heads_of_a_name_start_alike_as_in_the_original_unless_told_otherwise(bu
         )
         assert all(torch.equal(image[name], text[name]) for name in image) is shared
         assert image["0.weight"].data_ptr() != text["0.weight"].data_ptr()
+
+
+@pytest.mark.parametrize("name", ["test-flat", "test-custom"])
+def test_a_head_of_the_backbone_reads_what_comes_before_the_projection(name, build, pixels):
+    model = build(name)
+    spec = HEADS.spec("mlp")
+    heads = {
+        "deep": spec(kind="mlp", layers=0, dim=4, of="backbone"),
+        "flat": spec(kind="mlp", layers=0, dim=4),
+    }
+    model = DualEncoder(model.towers, heads).eval()
+    side = model.towers.preprocess.size
+    views = {Modality.IMAGE: pixels[..., :side, :side], Modality.TEXT: model.towers.tokenizer(["a", "b"])}
+    for modality, view in views.items():
+        own = model.image_projection_heads if modality is Modality.IMAGE else model.text_projection_heads
+        features, plain = model(modality, view, ["deep", "flat"]), model(modality, view)
+        torch.testing.assert_close(features.embedding, plain.embedding)
+        torch.testing.assert_close(features.heads["flat"], own["flat"](plain.embedding))
+        given = model._normalise(view) if modality is Modality.IMAGE else view
+        parts = model.towers.image_parts if modality is Modality.IMAGE else model.towers.text_parts
+        torch.testing.assert_close(features.heads["deep"], own["deep"](parts(given)[0]))
+        assert own["deep"][0].in_features != model.towers.width
+
+
+def test_parts_are_taken_only_for_a_head_that_reads_the_backbone(build, pixels, monkeypatch):
+    towers = build("test-flat").towers
+    spec = HEADS.spec("mlp")
+    model = DualEncoder(towers, {"a": spec(kind="mlp", of="backbone"), "b": spec(kind="mlp")}).eval()
+    monkeypatch.setattr(towers, "image_parts", None)
+    model(Modality.IMAGE, pixels, ["b"])
+    with pytest.raises(TypeError):
+        model(Modality.IMAGE, pixels, ["a"])
+
+
+def test_backbone_heads_of_one_width_start_alike_and_others_apart(build):
+    for name, alike in (("test-flat", False), ("test-custom", False)):
+        towers = build(name).towers
+        model = DualEncoder(towers, {"a": HEADS.spec("mlp")(kind="mlp", layers=0, of="backbone")})
+        image, text = model.image_projection_heads["a"][0], model.text_projection_heads["a"][0]
+        assert (image.weight.shape == text.weight.shape) is alike
+    towers.text_parts, towers.image_parts = (lambda *_: (torch.zeros(2, 5), torch.zeros(2, 8)) for _ in "ab")
+    model = DualEncoder(towers, {"a": HEADS.spec("mlp")(kind="mlp", layers=0, of="backbone")})
+    assert torch.equal(
+        model.image_projection_heads["a"][0].weight, model.text_projection_heads["a"][0].weight
+    )
+
+
+def test_measuring_a_backbone_leaves_the_towers_as_they_are(build):
+    towers = build("test-flat").towers.train()
+    towers.clip.visual.layer1.eval()
+    before = {name: tensor.clone() for name, tensor in towers.state_dict().items()}
+    DualEncoder(towers, {"a": HEADS.spec("mlp")(kind="mlp", of="backbone")})
+    assert all(torch.equal(tensor, before[name]) for name, tensor in towers.state_dict().items())
+    assert towers.training
+    assert not towers.clip.visual.layer1.training
 
 
 def test_a_locked_tower_learns_in_its_last_groups_alone(build):

@@ -20,7 +20,7 @@ class SmallTowers(Towers):
     def __init__(self, norm=True, dropout=0.0):
         super().__init__()
         self.width, self.preprocess, self.short_texts = WIDTH, Preprocess(8), True
-        self.description = Description("none", {})
+        self.description, self.tokenizer = Description("none", {}), _tokens
         layers = [nn.Conv2d(3, 5, 3), nn.BatchNorm2d(5) if norm else nn.Identity(), nn.ReLU(), nn.Flatten()]
         self.visual = nn.Sequential(*layers, nn.Linear(180, WIDTH))
         self.words = nn.Embedding(20, WIDTH)
@@ -32,6 +32,20 @@ class SmallTowers(Towers):
 
     def text(self, tokens):
         return self.rest(self.words(tokens).mean(1))
+
+    def image_parts(self, pixels):
+        backbone = self.visual[:-1](pixels)
+        return backbone, self.visual[-1](backbone)
+
+    def text_parts(self, tokens):
+        backbone = self.words(tokens).mean(1)
+        return backbone, self.rest(backbone)
+
+    def with_next_tokens(self, pixels, tokens):
+        image, words = self.image(pixels), self.words(tokens)
+        logits = words[:, :-1] @ self.words.weight.T * image.mean(1)[:, None, None]
+        targets = tokens[:, 1:].masked_fill(tokens[:, 1:] % 5 == 0, -100)
+        return image, self.text(tokens), logits, targets
 
     def is_image(self, name):
         return name.startswith("visual")
@@ -51,6 +65,19 @@ class SmallTowers(Towers):
         raise NotImplementedError
 
 
+def _tokens(texts, context_length=5):
+    return torch.tensor([[len(text) + place for place in range(context_length)] for text in texts]) % 20
+
+
+_tokens.context_length = 5
+
+
+@pytest.fixture
+def make_towers():
+    """`make_towers(norm=..., dropout=...)`: towers alone."""
+    return SmallTowers
+
+
 def make_specs(**terms):
     return {name: OBJECTIVES.spec(fields["kind"]).model_validate(fields) for name, fields in terms.items()}
 
@@ -68,7 +95,7 @@ def make_learner():
     def made(specs=None, *, norm=True, dropout=0.0, heads=()):
         torch.manual_seed(3)
         specs = specs or make_specs(clip={"kind": "info_nce"})
-        mlp = {name: HEADS.spec("mlp")(kind="mlp", hidden=7, dim=4) for name in heads}
+        mlp = {name: HEADS.spec("mlp")(kind="mlp", hidden=7, dim=WIDTH) for name in heads}
         model = DualEncoder(SmallTowers(norm, dropout), mlp)
         objectives = {name: spec.build(WIDTHS, None) for name, spec in specs.items()}
         return Learner(model, objectives, {name: spec.weight for name, spec in specs.items()})

@@ -14,7 +14,7 @@ NAN, INF = float("nan"), float("inf")
 @pytest.fixture
 def journal(tmp_path):
     def made(batch=32, half=False):
-        return Journal(RunFolder(tmp_path), batch, half, ("clip",))
+        return Journal(RunFolder(tmp_path), batch, batch, half, ("clip",))
 
     return made
 

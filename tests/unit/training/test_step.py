@@ -8,6 +8,7 @@ from protoclip_cli.core.types import Modality
 from protoclip_cli.optimization.groups import group_parameters
 from protoclip_cli.optimization.optimizers import OPTIMIZERS
 from protoclip_cli.training.guidance import Guidance
+from protoclip_cli.training.parts import Accumulation
 from protoclip_cli.training.phases import phase_of
 from protoclip_cli.training.specs import TowerSpec
 from protoclip_cli.training.step import Stepper
@@ -16,11 +17,12 @@ ALWAYS = {side: TowerSpec() for side in Modality}
 STILL, MOVING = {"image": 0.0, "rest": 0.0}, {"image": 1e-2, "rest": 1e-2}
 
 
-def stepper(learner, **options):
+def stepper(learner, accumulate=1, kind="grad_cache", **options):
     spec = OPTIMIZERS.spec("adamw")(kind="adamw", weight_decay=0.5)
     image = frozenset(name for name, _ in learner.named_parameters() if "visual" in name)
     groups = group_parameters(learner.named_parameters(), image, "protoclip")
-    return Stepper(learner, spec.build(groups), seed=0, autocast=nullcontext, **options)
+    parts = Accumulation(accumulate, kind)
+    return Stepper(learner, spec.build(groups), seed=0, accumulation=parts, autocast=nullcontext, **options)
 
 
 def gradients(learner):
@@ -76,9 +78,8 @@ def test_both_passes_of_a_part_drop_the_same(make_learner, make_batch, specs):
         torch.manual_seed(key(0, "step", 0, part, 0) >> 1)
         texts.append(want.model(Modality.TEXT, tokens).embedding)
     image = want.model(Modality.IMAGE, batch.image[0])
-    encoded = want.encode(batch, phase)
-    features = [image.embedding, torch.cat(texts)]
-    inputs = want.collect(encoded.with_tensors(features), batch, phase.needs, Guidance())
+    encoded = want.encode(batch, phase).with_tensors([image.embedding, torch.cat(texts)], None)
+    inputs = want.collect(want.project(encoded, phase), encoded, batch, phase.needs, Guidance())
     want.score(inputs, phase.objectives).loss.backward()
     for name, gradient in gradients(want).items():
         torch.testing.assert_close(gradients(learner)[name], gradient, msg=lambda m, n=name: f"{n}: {m}")
