@@ -77,7 +77,9 @@ def test_yaml_blocks_are_recipes() -> None:
 @pytest.mark.slow
 @pytest.mark.usefixtures("desk")
 def test_python_blocks_run() -> None:
-    for _, text in blocks("python"):
+    for title, text in blocks("python"):
+        if title == "an objective of your own":  # test_adding_an_objective.py trains with it
+            continue
         exec(compile(text, "README.md", "exec"), {})
     assert Path("runs/from_python/checkpoints/last").exists()
 
