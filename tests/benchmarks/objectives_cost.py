@@ -4,12 +4,13 @@
     python tests/benchmarks/objectives_cost.py --rn50     on RN50 at 224 pixels, for a GPU
     python tests/benchmarks/objectives_cost.py rkd seed --batches 256 --no-steps
 
-Columns: milliseconds of forward and backward at each batch (128-d; queues and prototypes as they are by
-default), the same in the plain formula's time where there is one; milliseconds of a whole step (encode, score,
-backward, AdamW, change of state) with this objective alone; that in the time of a step with `info_nce` alone;
-and, `per view`, in that of a step that encodes the same views with next to no loss. Times are the best of many.
-`--write` puts the ratio where `protoclip recipes kinds objectives` finds it. At the end: the peak memory of
-`rkd` (or `--peak KIND`) at a batch of 1,024 of 256-d.
+Columns: milliseconds of forward and backward at each batch (128-d; queues and prototypes as they
+are by default), the same in the plain formula's time where there is one; milliseconds of a whole
+step (encode, score, backward, AdamW, state) with this objective alone; that in the time of a step
+with `info_nce`; and, `per view`, in that of a step that encodes the same views with next to no
+loss. Times are the best of many. `--write` puts the ratio where `protoclip recipes kinds
+objectives` finds it. At the end: the peak memory of `rkd` (or `--peak KIND`) at a batch of 1,024 of
+256-d.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +41,7 @@ from protoclip_cli.models.vocabulary import keep_used_vocabulary
 from protoclip_cli.objectives import OBJECTIVES, Objective, ObjectiveSpec
 
 SETTINGS = Path(__file__).parents[1] / "contract" / "objectives"
-WIDTH, CLUSTERS, VOCABULARY, LENGTH = 128, 20_000, 1_000, 16
+WIDTH, CLUSTERS, CLASSES, VOCABULARY, LENGTH = 128, 20_000, 100, 1_000, 16
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
@@ -47,8 +49,8 @@ def spec_of(kind: str) -> ObjectiveSpec:
     """An objective in the first settings of its contract test, but with the sizes it has by default."""
     file = SETTINGS / f"{kind}.yaml"
     settings = yaml.safe_load(file.read_text())[0] if file.exists() else {}
-    fields = OBJECTIVES.spec(kind).model_fields
-    sizes = [key for key, value in settings.items() if type(value) is int and not fields[key].is_required()]
+    known = OBJECTIVES.spec(kind).model_fields
+    sizes = [key for key, value in settings.items() if type(value) is int and not known[key].is_required()]
     return OBJECTIVES.spec(kind).model_validate(
         {"kind": kind} | {key: value for key, value in settings.items() if key not in sizes}
     )
@@ -74,7 +76,7 @@ def guides(needs: Needs, rows: int, width: int) -> dict[str, Any]:
     return {
         "teacher": some(rows, width) if needs.teacher else None,
         "prototypes": boards,
-        "labels": torch.arange(rows, device=DEVICE) % 100 if needs.labels else None,
+        "labels": torch.arange(rows, device=DEVICE) % CLASSES if needs.labels else None,
     }
 
 
@@ -123,7 +125,10 @@ def milliseconds(work: Callable[[], object], seconds: float) -> float:
 
 
 def built(spec: ObjectiveSpec, width: int) -> Objective:
-    return spec.build(Widths(width, Widest(), width, width), None).to(DEVICE)
+    sizes: dict[str, Any] = {field.name: width for field in fields(Widths)} | {"heads": Widest()}
+    if "classes" in sizes:
+        sizes["classes"] = CLASSES
+    return spec.build(Widths(**sizes), None).to(DEVICE)
 
 
 def alone(spec: ObjectiveSpec, rows: int, seconds: float) -> float:

@@ -85,7 +85,7 @@ def test_python_blocks_run() -> None:
 
 
 def test_every_command_in_the_table_exists() -> None:
-    commands = ("train", "evaluate", "export", "doctor", "extract-teacher", "cluster", "recipes")
+    commands = ("train", "evaluate", "export", "doctor", "extract-teacher", "cluster", "recipes", "submit")
     for command in (*commands, "summarize", "visualize"):
         assert f"protoclip {command}" in README
         assert CliRunner().invoke(app, [command, "--help"]).exit_code == 0
