@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -54,6 +55,7 @@ def submit(
         submission = Submission(recipe, set_ or [], allocation, run)
         if dry_run:
             typer.echo(submission.script())
+            tell(f"before you give this to sbatch yourself: mkdir -p {shlex.quote(str(submission.logs))}")
             return
         done = submission.submit()
         tell(f"job {done.job}; its script is {done.script}, its log {done.log}")

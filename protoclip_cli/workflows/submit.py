@@ -102,8 +102,8 @@ class Submission:
         settings = [word for value in overrides for word in ("--set", value)]
         train = ["-m", "protoclip_cli", "train", named, "--run", str(self.run), "--resume", *settings]
         self._command = shlex.join(["bash", "-c", _RANKS, "protoclip", sys.executable, *train])
-        self._logs = RunFolder(self.run).path / "logs" / "slurm"
-        self._executor = _executor(self._logs)
+        self.logs = RunFolder(self.run).path / "logs" / "slurm"
+        self._executor = _executor(self.logs)
         self._executor.update_parameters(**self._parameters(safe_name(loaded.name)))
 
     def _parameters(self, name: str) -> dict[str, Any]:
@@ -127,7 +127,7 @@ class Submission:
         }
 
     def script(self) -> str:
-        """The script for sbatch."""
+        """The script for sbatch. Slurm needs the folder `logs` to be there, and says nothing if it is not."""
         return str(self._executor._make_submission_file_text(self._command, ""))
 
     def submit(self) -> Submitted:
@@ -144,7 +144,7 @@ class Submission:
                 "there is no sbatch on this machine",
                 hint="submit where Slurm is; --dry-run prints the script anywhere",
             )
-        self._logs.mkdir(parents=True, exist_ok=True)
+        self.logs.mkdir(parents=True, exist_ok=True)
         try:
             with redirect_stderr(StringIO()):  # submitit repeats there what its error says
                 job = self._executor._submit_command(self._command)

@@ -35,12 +35,13 @@ def test_a_dry_run_prints_the_script_and_leaves_nothing(call, small):
     options = ("--nodes", 2, "--gpus-per-node", 4, "--time", "12:00:00", "--partition", "gpu")
     more = ("--sbatch", "cpus-per-task=8", "--sbatch", "--account=me", "--set", "name=a b")
     done = call("submit", small, *options, *more, "--dry-run")
-    assert (done.exit_code, done.stderr) == (0, "")
+    logs = Path("runs/a_b/logs/slurm").absolute()
+    said = f"before you give this to sbatch yourself: mkdir -p {logs}\n"
+    assert (done.exit_code, done.stderr) == (0, said)
     assert sorted(Path().rglob("*")) == before
     lines = done.stdout.splitlines()
     assert lines[0] == "#!/bin/bash"
     asked = {line.removeprefix("#SBATCH --") for line in lines if line.startswith("#SBATCH")}
-    logs = Path("runs/a_b/logs/slurm").absolute()
     assert asked == {
         *("account=me", "cpus-per-task=8", "gpus-per-node=4", "job-name=a_b", "nodes=2", "ntasks-per-node=4"),
         *("open-mode=append", f"output={logs}/%j_0_log.out", "partition=gpu", "requeue", "signal=USR1@120"),
