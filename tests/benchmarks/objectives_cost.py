@@ -266,7 +266,7 @@ def main() -> None:
     device = (
         torch.cuda.get_device_name() if DEVICE.type == "cuda" else f"cpu, {torch.get_num_threads()} threads"
     )
-    print(f"{device}; whole steps on {name}, batch {steps.rows if steps else '-'}\n")
+    print(device + (f"; whole steps on {name}, batch {steps.rows}\n" if steps else "; no whole steps\n"))
     titles = [cell for batch in arguments.batches for cell in (f"ms, B {batch}", "/ plain")]
     titles = [
         "objective",
