@@ -14,6 +14,7 @@ from protoclip_cli.cli.export import export
 from protoclip_cli.cli.extract_teacher import extract_teacher
 from protoclip_cli.cli.gather import gather
 from protoclip_cli.cli.recipes import recipes
+from protoclip_cli.cli.submit import submit
 from protoclip_cli.cli.summarize import summarize
 from protoclip_cli.cli.train import train
 from protoclip_cli.cli.visualize import visualize
@@ -45,6 +46,7 @@ def _options(
 app.add_typer(gather, name="gather")
 app.command("extract-teacher")(extract_teacher)
 app.command()(train)
+app.command()(submit)
 app.command()(cluster)
 app.command()(evaluate)
 app.command()(summarize)

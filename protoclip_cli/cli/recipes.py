@@ -104,24 +104,40 @@ def schema(
 @recipes.command()
 def kinds(
     part: Annotated[
-        str | None, typer.Argument(help="A part of recipes, such as objectives. Default: all.")
+        str | None, typer.Argument(help="A part of recipes, such as objectives. Default: all, names only.")
     ] = None,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print a part's reference as a Markdown table.")
+    ] = False,
     json_: Json = False,
     debug: Debug = False,
 ) -> None:
-    """List what can stand as `kind:` in each part of a recipe.
+    """List what can stand as `kind:` in each part of a recipe; of one part, say what each is and takes.
 
-    Example: `protoclip recipes kinds objectives`
+    Example: `protoclip recipes kinds objectives`, or `protoclip recipes kinds heads --markdown`
     """
     with clean_end(debug=debug):
-        from protoclip_cli.recipe.schema_file import kinds_by_part
+        if part is None:
+            if markdown:
+                raise UsageError("--markdown needs a part", hint="for example `recipes kinds objectives`")
+            typer.echo(_names(json_))
+            return
+        from protoclip_cli.recipe.reference import reference
+        from protoclip_cli.recipe.reference_text import as_blocks, as_markdown
 
-        found = kinds_by_part()
-        if part is not None and part not in found:
-            raise UsageError(f"recipes have no part '{part}' with kinds", hint=f"parts: {', '.join(found)}")
-        found = found if part is None else {part: found[part]}
-        lines = (f"{name}: {', '.join(values)}" for name, values in found.items())
-        typer.echo(json.dumps(found, indent=2) if json_ else "\n".join(lines))
+        found = reference(part)
+        if json_:
+            typer.echo(json.dumps([kind.values() for kind in found], indent=2))
+        else:
+            typer.echo(as_markdown(found) if markdown else as_blocks(found))
+
+
+def _names(json_: bool) -> str:
+    from protoclip_cli.recipe.schema_file import kinds_by_part
+
+    found = kinds_by_part()
+    lines = (f"{name}: {', '.join(values)}" for name, values in found.items())
+    return json.dumps(found, indent=2) if json_ else "\n".join(lines)
 
 
 def _schema_for(path: Path) -> type[Spec]:

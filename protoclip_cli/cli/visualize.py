@@ -173,7 +173,7 @@ def _pairs(argument: str) -> Any:
 
     values = pairs_of(argument)
     try:
-        return PAIRS.spec(values.get("kind", "csv")).model_validate({"kind": "csv"} | values)
+        return PAIRS.spec(values.get("kind", "csv"), here=True).model_validate({"kind": "csv"} | values)
     except (ValueError, ValidationError) as error:
         raise UsageError(f"{argument} names no pairs: {error}") from None
 

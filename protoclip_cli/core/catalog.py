@@ -2,7 +2,8 @@
 
 `Catalog("protoclip_cli.objectives", ObjectiveSpec)` finds `kind: seed` in
 `protoclip_cli/objectives/seed.py`, in the one `ObjectiveSpec` that module defines. Adding a kind is adding a
-file: there is no list to extend, and nothing is registered while importing.
+file: there is no list to extend, and nothing is registered while importing. A kind with a colon is a class in
+somebody's own package: `kind: package.module:Class`.
 """
 
 from __future__ import annotations
@@ -11,11 +12,12 @@ import importlib
 import pkgutil
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar, get_args
 
 from pydantic import GetJsonSchemaHandler, SerializeAsAny, WrapValidator
 from pydantic.functional_validators import ModelWrapValidatorHandler
 
+from protoclip_cli.core.named_class import PATTERN, named_class
 from protoclip_cli.core.spec import Spec
 
 S = TypeVar("S", bound=Spec)
@@ -47,12 +49,18 @@ class Catalog(Generic[S]):
         known = sorted(name for name in names if name != "base" and not name.startswith("_"))
         return [kind for kind in known if not self.shared or self._specs(kind)]
 
-    def spec(self, kind: str) -> type[S]:
+    def spec(self, kind: str, *, here: bool = False) -> type[S]:
         """The spec class of a kind.
+
+        Args:
+            kind: the name of one of ours, or `package.module:Class`.
+            here: look for such a package in the current directory too; for kinds that the user wrote.
 
         Raises:
             ValueError: no such kind; the message names the nearest one.
         """
+        if ":" in str(kind):
+            return self._own(str(kind), here)
         if kind not in (known := self.kinds()):
             close = get_close_matches(str(kind), known, n=1)
             advice = f"did you mean '{close[0]}'?" if close else f"choose from {', '.join(known)}"
@@ -61,6 +69,12 @@ class Catalog(Generic[S]):
         if len(found) != 1:
             raise TypeError(f"{self.package}.{kind} must define one {self.base.__name__}, not {len(found)}")
         return found[0]
+
+    def _own(self, kind: str, here: bool) -> type[S]:
+        spec = named_class(kind, self.base, here=here)
+        if kind not in (allowed := get_args(spec.model_fields["kind"].annotation) or (kind,)):
+            raise ValueError(f"'{kind}' calls itself kind '{allowed[0]}'; leave `kind` out of the class")
+        return spec
 
     def _specs(self, kind: str) -> list[type[S]]:
         module = importlib.import_module(f"{self.package}.{kind}")
@@ -79,7 +93,7 @@ class Catalog(Generic[S]):
         kind = value.get("kind", self.default)
         if kind is None:
             raise ValueError(f"needs a `kind`, one of {', '.join(self.kinds())}")
-        return self.spec(kind).model_validate({"kind": kind} | value)
+        return self.spec(kind, here=True).model_validate({"kind": kind} | value)
 
     @property
     def any(self) -> Any:
@@ -113,7 +127,18 @@ class _OneOf:
         for other in self.others:
             schema = other.model_json_schema()
             kinds.append(_inlined(schema, schema.pop("$defs", {})))
-        return {"oneOf": kinds}
+        return {"oneOf": [*kinds, _OWN]}
+
+
+_OWN = {
+    "title": "YourOwn",
+    "description": "A class in a package of your own.",
+    "type": "object",
+    "properties": {"kind": {"type": "string", "pattern": PATTERN, "description": "package.module:Class"}},
+    "required": ["kind"],
+    "additionalProperties": True,
+}
+"""The JSON schema of a kind in somebody's own package."""
 
 
 def _inlined(node: Any, definitions: dict[str, Any]) -> Any:

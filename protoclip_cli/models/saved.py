@@ -103,10 +103,13 @@ def load_model(folder: Path, weights: str = WEIGHTS) -> DualEncoder:
             hint="its run keeps no average of weights: `average` in a train recipe, or --weights last",
         )
     content: dict[str, Any] = dict(read_json(folder / DESCRIPTION))
-    heads = {
-        name: HEADS.spec(head["kind"]).model_validate(head) for name, head in content.pop("heads").items()
-    }
-    towers = BUILDERS.spec(content.pop("builder")).rebuild(content)
-    model = DualEncoder(towers, heads)
+    try:
+        heads = {
+            name: HEADS.spec(head["kind"]).model_validate(head) for name, head in content.pop("heads").items()
+        }
+        builder = BUILDERS.spec(content.pop("builder"))
+    except ValueError as error:
+        raise DataError(f"{folder / DESCRIPTION}: {error}") from None
+    model = DualEncoder(builder.rebuild(content), heads)
     load_weights(model, folder / weights)
     return model

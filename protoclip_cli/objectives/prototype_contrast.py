@@ -147,7 +147,7 @@ class PrototypeContrastSpec(ObjectiveSpec):
     kind: Literal["prototype_contrast"]
     student: Modality
     """The tower that learns."""
-    source: Literal["image", "text", "teacher"]
+    source: Literal["image", "text", "teacher"] = Field(examples=["text"])
     """Whose features are clustered."""
     back_translation: bool = True
     """Move each prototype to the mean of its members in the student's own space."""

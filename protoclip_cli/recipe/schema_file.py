@@ -30,20 +30,26 @@ def schema_path(command: str) -> Path:
 
 def kinds_by_part() -> dict[str, list[str]]:
     """What can stand as `kind:`, by part of a train recipe. Read from the schema file."""
+    return {part: sorted(schemas) for part, schemas in schemas_by_part().items()}
+
+
+def schemas_by_part() -> dict[str, dict[str, dict[str, Any]]]:
+    """The schema of each kind, by part of a train recipe and by kind. Read from the schema file."""
     schema = json.loads(schema_path("train").read_text(encoding="utf-8"))
-    found: dict[str, list[str]] = {}
+    found: dict[str, dict[str, dict[str, Any]]] = {}
     _walk(schema, "", found, schema["$defs"])
     return dict(sorted(found.items()))
 
 
-def _walk(node: Any, name: str, found: dict[str, list[str]], definitions: dict[str, Any]) -> None:
+def _walk(node: Any, name: str, found: dict[str, dict[str, Any]], definitions: dict[str, Any]) -> None:
     if isinstance(node, list):
         for child in node:
             _walk(child, name, found, definitions)
     elif isinstance(node, dict):
-        kinds = [kind for option in node.get("oneOf", []) if (kind := _kind(option, definitions))]
+        options = [_resolved(option, definitions) for option in node.get("oneOf", [])]
+        kinds = {kind: option for option in options if (kind := _kind(option))}
         if kinds:
-            found.setdefault(name, sorted(kinds))
+            found.setdefault(name, kinds)
         for key, child in node.items():
             if key in {"properties", "$defs"}:
                 for part, schema in child.items():
@@ -52,9 +58,11 @@ def _walk(node: Any, name: str, found: dict[str, list[str]], definitions: dict[s
                 _walk(child, name, found, definitions)
 
 
-def _kind(option: dict[str, Any], definitions: dict[str, Any]) -> str | None:
-    if "$ref" in option:
-        option = definitions[option["$ref"].rpartition("/")[2]]
+def _resolved(option: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
+    return dict(definitions[option["$ref"].rpartition("/")[2]]) if "$ref" in option else option
+
+
+def _kind(option: dict[str, Any]) -> str | None:
     kind: str | None = option.get("properties", {}).get("kind", {}).get("const")
     return kind
 

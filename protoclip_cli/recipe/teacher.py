@@ -30,7 +30,7 @@ def _parse(value: Any, handler: ModelWrapValidatorHandler[Spec]) -> Spec:
     if "kind" not in value:
         known = ", ".join(TEXT_ENCODERS.kinds())
         raise ValueError(f"needs a `bank` (a folder), or a `kind`, one of {known}")
-    return TEXT_ENCODERS.spec(value["kind"]).model_validate(value)
+    return TEXT_ENCODERS.spec(value["kind"], here=True).model_validate(value)
 
 
 AnyTeacher: Any = Annotated[SerializeAsAny[Spec], WrapValidator(_parse), one_of(TEXT_ENCODERS, BankSpec)]

@@ -23,9 +23,10 @@ def safe_name(name: str) -> str:
     return re.sub(r"_{2,}", "_", _UNSAFE.sub("_", name)).strip("._") or "run"
 
 
-def _is_content(path: Path) -> bool:
-    """Whether a path is more than what a crash at the very start of a run leaves."""
-    return not path.is_dir() and path.name != ".recipe.yaml.tmp"
+def _is_content(path: Path, run: Path) -> bool:
+    """Whether a path is more than what a crash at the very start of a run, or a waiting job, leaves."""
+    logs = path.relative_to(run).parts[0] == "logs"
+    return not path.is_dir() and path.name != ".recipe.yaml.tmp" and not logs
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,11 @@ class RunFolder:
         """
         if self.path.exists() and not self.path.is_dir():
             raise UsageError(f"{self.path} is a file", hint="choose another folder with --run")
-        if not self.exists and self.path.is_dir() and any(map(_is_content, self.path.rglob("*"))):
+        if (
+            not self.exists
+            and self.path.is_dir()
+            and any(_is_content(path, self.path) for path in self.path.rglob("*"))
+        ):
             raise UsageError(
                 f"{self.path} has files in it but no recipe.yaml, so it is not a run",
                 hint="choose another folder with --run",

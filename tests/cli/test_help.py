@@ -4,6 +4,7 @@ import protoclip_cli
 
 COMMANDS = [
     ("train",),
+    ("submit",),
     ("cluster",),
     ("evaluate",),
     ("summarize",),

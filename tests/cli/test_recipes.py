@@ -135,7 +135,6 @@ def test_kinds(call):
     found = dict(line.split(": ") for line in done.stdout.splitlines())
     assert found["schedule"] == "constant, cosine"
     assert {"info_nce", "seed"} <= set(found["objectives"].split(", "))
-    assert call("recipes", "kinds", "pairs").stdout == f"pairs: {found['pairs']}\n"
     everything = json.loads(call("recipes", "kinds", "--json").stdout)
     assert {part: ", ".join(kinds) for part, kinds in everything.items()} == found
     ends(
@@ -144,3 +143,50 @@ def test_kinds(call):
         "recipes have no part 'colour' with kinds",
         f"parts: {', '.join(found)}",
     )
+    ends(
+        call("recipes", "kinds", "--markdown"),
+        2,
+        "--markdown needs a part",
+        "for example `recipes kinds objectives`",
+    )
+
+
+def test_kinds_of_a_part_are_described(call):
+    assert (
+        call("recipes", "kinds", "schedule").stdout
+        == """\
+constant: Linear warm-up, then the base rate, then perhaps a polynomial cool-down.
+  settings: cooldown: 0, power: 1
+
+cosine: Linear warm-up, then half a cosine.
+  settings: start_rate: null
+
+all have: final_rate: 0, warmup: 0
+"""
+    )
+    assert (
+        call("recipes", "kinds", "schedule", "--markdown").stdout
+        == """\
+| kind | is | settings |
+|---|---|---|
+| `constant` | Linear warm-up, then the base rate, then perhaps a polynomial cool-down. \
+| `cooldown: 0`, `power: 1` |
+| `cosine` | Linear warm-up, then half a cosine. | `start_rate: null` |
+
+All have `final_rate: 0`, `warmup: 0`.
+"""
+    )
+    first, *_ = json.loads(call("recipes", "kinds", "schedule", "--json").stdout)
+    assert first["kind"] == "constant"
+    assert first["settings"] == {"cooldown": 0, "final_rate": 0, "power": 1, "warmup": 0}
+
+
+def test_of_objectives_there_is_more(call):
+    found = {row["kind"]: row for row in json.loads(call("recipes", "kinds", "objectives", "--json").stdout)}
+    assert found["info_nce"]["paper"] == "https://arxiv.org/abs/2103.00020"
+    assert found["info_nce"]["needs"] == ["1 image view", "1 text view"]
+    assert found["prototype_contrast"]["needs"] == ["1 image view", "head proto", "prototypes image<-text"]
+    assert found["prototype_contrast"]["settings"]["source"] == "required: image | text | teacher"
+    for kind, row in found.items():
+        assert row["what"].endswith("."), kind
+        assert row["needs"], f"{kind}: give the fields without a default `Field(examples=[...])`"

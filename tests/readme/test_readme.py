@@ -110,13 +110,15 @@ def test_yaml_blocks_are_recipes() -> None:
 @pytest.mark.slow
 @pytest.mark.usefixtures("desk")
 def test_python_blocks_run() -> None:
-    for _, text in blocks("python"):
+    for title, text in blocks("python"):
+        if title == "an objective of your own":  # test_adding_an_objective.py trains with it
+            continue
         exec(compile(text, "README.md", "exec"), {})
     assert Path("runs/from_python/checkpoints/last").exists()
 
 
 def test_every_command_in_the_table_exists() -> None:
-    commands = ("train", "evaluate", "export", "doctor", "extract-teacher", "cluster", "recipes")
+    commands = ("train", "evaluate", "export", "doctor", "extract-teacher", "cluster", "recipes", "submit")
     for command in (*commands, "summarize", "visualize"):
         assert f"protoclip {command}" in README
         assert CliRunner().invoke(app, [command, "--help"]).exit_code == 0

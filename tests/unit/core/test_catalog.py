@@ -1,7 +1,12 @@
+import re
+import sys
+from typing import Literal
+
 import pytest
 from pydantic import BaseModel, Field, ValidationError
 
 from protoclip_cli.core.catalog import Catalog
+from protoclip_cli.core.named_class import PATTERN
 from protoclip_cli.core.spec import Spec
 from protoclip_cli.objectives import OBJECTIVES, ObjectiveSpec
 from protoclip_cli.optimization.schedules import SCHEDULES
@@ -62,12 +67,64 @@ def test_something_that_is_no_mapping_is_refused(value):
 def test_every_kind_is_one_branch_of_the_schema_and_no_reference_leaves_it():
     schema = Recipe.model_json_schema()["properties"]
     branches = schema["term"]["oneOf"]
-    assert [branch["properties"]["kind"]["const"] for branch in branches] == OBJECTIVES.kinds()
+    *shipped, own = branches
+    assert [branch["properties"]["kind"]["const"] for branch in shipped] == OBJECTIVES.kinds()
+    assert own["properties"]["kind"]["pattern"] == PATTERN
     assert "$ref" not in str(branches)
-    cosine = next(b for b in schema["schedule"]["oneOf"] if b["properties"]["kind"]["const"] == "cosine")
+    cosine = next(b for b in schema["schedule"]["oneOf"] if b["properties"]["kind"].get("const") == "cosine")
     assert "kind" not in cosine["required"]
     assert all("kind" in branch["required"] for branch in branches)
 
 
 def test_specs_are_of_the_catalogs_base():
     assert all(issubclass(OBJECTIVES.spec(kind), ObjectiveSpec) for kind in OBJECTIVES.kinds())
+
+
+class SteadySpec(SCHEDULES.spec("constant")):
+    """A schedule of somebody's own, here because every test module is one that can be imported."""
+
+    kind: str
+    steepness: float = 1.0
+    """Of nothing."""
+
+
+class NamedSpec(SteadySpec):
+    """One that calls itself something."""
+
+    kind: Literal["named"]
+
+
+@pytest.fixture
+def own(monkeypatch):
+    """The kind of `SteadySpec`."""
+    monkeypatch.setitem(sys.modules, "own_schedules", sys.modules[__name__])
+    return "own_schedules:SteadySpec"
+
+
+def test_a_kind_of_ones_own_works_like_a_shipped_one_and_comes_back(own):
+    value = {"kind": own, "warmup": 3, "steepness": 2}
+    schedule = Recipe(term={"kind": "info_nce"}, schedule=value).schedule
+    assert type(schedule) is SteadySpec
+    assert (schedule.kind, schedule.warmup, schedule.steepness) == (own, 3, 2.0)
+    dumped = Recipe(term={"kind": "info_nce"}, schedule=schedule).model_dump(mode="json")
+    assert Recipe.model_validate(dumped).schedule == schedule
+    with pytest.raises(ValidationError, match="did you mean 'steepness'"):
+        Recipe(term={"kind": "info_nce"}, schedule={"kind": own, "stepness": 2})
+
+
+def test_a_kind_of_another_catalog_is_refused(own):
+    with pytest.raises(
+        ValueError, match=r"must be derived from protoclip_cli\.objectives\.base\.ObjectiveSpec"
+    ):
+        OBJECTIVES.spec(own)
+
+
+def test_a_class_of_ones_own_leaves_its_kind_to_the_recipe(own):
+    with pytest.raises(ValueError, match=r"calls itself kind 'named'; leave `kind` out of the class$"):
+        SCHEDULES.spec(own.replace("Steady", "Named"))
+
+
+def test_the_schema_takes_a_kind_of_ones_own_by_its_pattern_alone():
+    assert re.fullmatch(PATTERN, "my_package.losses:MarginSpec")
+    for kind in [*OBJECTIVES.kinds(), "a:b:c", ":b", "a:", "a.:b", "../a:b", "a/b:c", "1a:b"]:
+        assert not re.fullmatch(PATTERN, kind), kind

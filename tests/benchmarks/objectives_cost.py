@@ -1,0 +1,296 @@
+"""What each objective costs: alone, against the plain formula, and as part of a whole step.
+
+    python tests/benchmarks/objectives_cost.py            on the quickstart's towers, on the device there is
+    python tests/benchmarks/objectives_cost.py --rn50     on RN50 at 224 pixels, for a GPU
+    python tests/benchmarks/objectives_cost.py rkd seed --batches 256 --no-steps
+
+Columns: milliseconds of forward and backward at each batch (128-d; queues and prototypes as they
+are by default), the same in the plain formula's time where there is one; milliseconds of a whole
+step (encode, score, backward, AdamW, state) with this objective alone; that in the time of a step
+with `info_nce`; and, `per view`, in that of a step that encodes the same views with next to no
+loss. Times are the best of many. `--write` puts the ratio where `protoclip recipes kinds
+objectives` finds it. At the end: the peak memory of `rkd` (or `--peak KIND`) at a batch of 1,024 of
+256-d.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from measured_file import write
+from plain_objectives import PLAIN
+from torch import Tensor
+
+from protoclip_cli.core.needs import Needs
+from protoclip_cli.core.types import Features, Frozen, Modality, NextTokens, Prototypes, StepInputs
+from protoclip_cli.core.widths import Widths
+from protoclip_cli.models.builders import BUILDERS
+from protoclip_cli.models.dual_encoder import DualEncoder
+from protoclip_cli.models.heads import HEADS
+from protoclip_cli.models.vocabulary import keep_used_vocabulary
+from protoclip_cli.objectives import OBJECTIVES, Objective, ObjectiveSpec
+
+SETTINGS = Path(__file__).parents[1] / "contract" / "objectives"
+WIDTH, CLUSTERS, CLASSES, VOCABULARY, LENGTH = 128, 20_000, 100, 1_000, 16
+DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def spec_of(kind: str) -> ObjectiveSpec:
+    """An objective in the first settings of its contract test, but with the sizes it has by default."""
+    file = SETTINGS / f"{kind}.yaml"
+    settings = yaml.safe_load(file.read_text())[0] if file.exists() else {}
+    known = OBJECTIVES.spec(kind).model_fields
+    sizes = [key for key, value in settings.items() if type(value) is int and not known[key].is_required()]
+    return OBJECTIVES.spec(kind).model_validate(
+        {"kind": kind} | {key: value for key, value in settings.items() if key not in sizes}
+    )
+
+
+class Widest(dict[str, int]):
+    """Every head there may be, all of one width."""
+
+    def __missing__(self, name: str) -> int:
+        return WIDTH
+
+
+def guides(needs: Needs, rows: int, width: int) -> dict[str, Any]:
+    """What a step reads besides the features of the towers that learn."""
+
+    def some(*shape: int) -> Tensor:
+        return torch.randn(*shape, device=DEVICE)
+
+    members = torch.arange(rows, device=DEVICE) % CLUSTERS
+    boards = {
+        name: Prototypes(some(CLUSTERS, WIDTH), members, some(CLUSTERS, WIDTH)) for name in needs.prototypes
+    }
+    return {
+        "teacher": some(rows, width) if needs.teacher else None,
+        "prototypes": boards,
+        "labels": torch.arange(rows, device=DEVICE) % CLASSES if needs.labels else None,
+    }
+
+
+def made_inputs(needs: Needs, rows: int, width: int) -> StepInputs:
+    """Random features of everything that is needed, with gradients where a tower would make them."""
+
+    def side(views: int, learns: bool = True) -> tuple[Features, ...]:
+        def some(columns: int) -> Tensor:
+            return torch.randn(rows, columns, device=DEVICE, requires_grad=learns)
+
+        heads = sorted(needs.heads)
+        return tuple(Features(some(width), {name: some(WIDTH) for name in heads}) for _ in range(views))
+
+    def rows_of(columns: int) -> Tensor:
+        return torch.randn(rows, columns, device=DEVICE)
+
+    logits = torch.randn(rows, LENGTH, VOCABULARY, device=DEVICE, requires_grad=True)
+    targets = torch.randint(VOCABULARY, (rows, LENGTH), device=DEVICE)
+    said = NextTokens(logits, targets, torch.tensor(float(rows * LENGTH), device=DEVICE))
+    frozen = Frozen(rows_of(width), rows_of(width), torch.tensor(14.3, device=DEVICE))
+    return StepInputs(
+        side(needs.image_views),
+        side(needs.text_views),
+        slice(0, rows),
+        momentum_image=side(needs.image_views, False) if needs.momentum else (),
+        momentum_text=side(needs.text_views, False) if needs.momentum else (),
+        frozen=frozen if needs.frozen else None,
+        next_tokens=said if needs.token_logits else None,
+        **guides(needs, rows, width),
+    )
+
+
+def milliseconds(work: Callable[[], object], seconds: float) -> float:
+    """The best time of a piece of work, over a number of seconds and three times at least."""
+    work()
+    times, until = [], time.perf_counter() + seconds
+    while len(times) < 3 or time.perf_counter() < until:
+        if DEVICE.type == "cuda":
+            torch.cuda.synchronize()
+        began = time.perf_counter()
+        work()
+        if DEVICE.type == "cuda":
+            torch.cuda.synchronize()
+        times.append(1000 * (time.perf_counter() - began))
+    return min(times)
+
+
+def built(spec: ObjectiveSpec, width: int) -> Objective:
+    sizes: dict[str, Any] = {field.name: width for field in fields(Widths)} | {"heads": Widest()}
+    if "classes" in sizes:
+        sizes["classes"] = CLASSES
+    return spec.build(Widths(**sizes), None).to(DEVICE)
+
+
+def alone(spec: ObjectiveSpec, rows: int, seconds: float) -> float:
+    """Milliseconds of the objective's forward and backward."""
+    objective, inputs = built(spec, WIDTH), made_inputs(spec.needs(), rows, WIDTH)
+
+    def work() -> None:
+        objective(inputs).loss.backward()
+
+    return milliseconds(work, seconds)
+
+
+def plainly(kind: str, rows: int, seconds: float) -> float | None:
+    """Milliseconds of the plain formula; None: there is none, or it needs more memory than a machine has."""
+    if kind not in PLAIN or (kind == "rkd" and rows > 512 and DEVICE.type == "cpu"):
+        return None
+    loss = PLAIN[kind](WIDTH, DEVICE)
+    image, text = (torch.randn(rows, WIDTH, device=DEVICE, requires_grad=True) for _ in range(2))
+    return milliseconds(lambda: loss(image, text).backward(), seconds)
+
+
+class Steps:
+    """Whole steps on real towers with made-up pixels and tokens."""
+
+    def __init__(self, name: str, rows: int) -> None:
+        self.towers = BUILDERS.spec("open_clip").model_validate({"kind": "open_clip", "name": name}).build()
+        self.rows, self.side = rows, self.towers.preprocess.size
+        context = self.towers.tokenizer.context_length
+        self.image = torch.randint(255, (rows, 3, self.side, self.side), dtype=torch.uint8, device=DEVICE)
+        self.text = torch.randint(1, VOCABULARY, (rows, min(context, LENGTH)), device=DEVICE)
+        self.text[:, -1] = 49_407  # the end, where the text tower reads
+        if name == "glyphs-tiny":  # as the quickstart's recipe
+            used = torch.tensor([*range(VOCABULARY), 49_407])
+            keep_used_vocabulary(self.towers, used)
+
+    def features(self, model: DualEncoder, needs: Needs) -> tuple[tuple[Features, ...], ...]:
+        views = (
+            (Modality.IMAGE, needs.image_views, self.image),
+            (Modality.TEXT, needs.text_views, self.text),
+        )
+        with torch.autocast(DEVICE.type, torch.bfloat16, enabled=DEVICE.type == "cuda"):
+            return tuple(
+                tuple(model(side, view, sorted(needs.heads)) for _ in range(count))
+                for side, count, view in views
+            )
+
+    def milliseconds(self, needs: Needs, objective: Objective | None, seconds: float) -> float:
+        """Of a step with one objective; without any, of one that encodes the same views and little else."""
+        heads = {
+            name: HEADS.spec("mlp").model_validate({"kind": "mlp", "dim": WIDTH}) for name in needs.heads
+        }
+        model = DualEncoder(self.towers, heads).to(DEVICE).train()
+        guided = guides(needs, self.rows, self.towers.width)
+        parameters = [*model.parameters(), *(objective.parameters() if objective else ())]
+        optimizer = torch.optim.AdamW(parameters, lr=1e-6, fused=True)
+
+        def step() -> None:
+            optimizer.zero_grad(set_to_none=True)
+            image, text = self.features(model, needs)
+            with torch.no_grad():
+                followed = self.features(model, needs) if needs.momentum else ((), ())
+                seen = self.features(model, Needs(image_views=1, text_views=1)) if needs.frozen else None
+            if objective is None:
+                torch.stack([f.embedding.float().square().mean() for f in (*image, *text)]).sum().backward()
+                optimizer.step()
+                return
+            scale = torch.tensor(14.3, device=DEVICE)
+            frozen = Frozen(seen[0][0].embedding, seen[1][0].embedding, scale) if seen else None
+            more = {"momentum_image": followed[0], "momentum_text": followed[1], "frozen": frozen}
+            inputs = StepInputs(image, text, slice(0, self.rows), **more, **guided)
+            objective(inputs).loss.backward()
+            optimizer.step()
+            with torch.no_grad():
+                objective.after_step(inputs)
+
+        return milliseconds(step, seconds)
+
+
+def peak(kind: str, rows: int = 1024, width: int = 256) -> str:
+    """How much memory an objective's forward and backward take besides what they are given."""
+    spec = spec_of(kind)
+    objective, inputs = built(spec, width), made_inputs(spec.needs(), rows, width)
+    torch.randn(64, 64, device=DEVICE, requires_grad=True).mm(
+        torch.randn(64, 64, device=DEVICE)
+    ).sum().backward()
+    if DEVICE.type == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        objective(inputs).loss.backward()
+        taken = torch.cuda.max_memory_allocated() - before
+    else:
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        objective(inputs).loss.backward()
+        taken = 1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+    return f"{kind} at B = {rows}, d = {width}: {taken / 2**20:,.0f} MiB more at its peak, on {DEVICE.type}"
+
+
+def line(
+    kind: str, arguments: argparse.Namespace, steps: Steps | None, base: float
+) -> tuple[list[str], float]:
+    """The cells of an objective, and the ratio of its step to that of `info_nce`."""
+    spec, cells = spec_of(kind), [kind]
+    for rows in arguments.batches:
+        ours, plain = alone(spec, rows, arguments.seconds), plainly(kind, rows, arguments.seconds)
+        cells += [f"{ours:.2f}", "" if plain is None else f"{ours / plain:.2f}"]
+    needs = spec.needs()
+    if steps is None or needs.token_logits:
+        return cells + ([] if steps is None else ["no such tower", "", "", ""]), 0.0
+    whole = steps.milliseconds(needs, built(spec, steps.towers.width), arguments.seconds)
+    encoding = steps.milliseconds(needs, None, arguments.seconds)
+    ratio = whole / (base or whole)
+    views = f"{needs.image_views} + {needs.text_views}"
+    return [*cells, views, f"{whole:.1f}", f"{ratio:.2f}", f"{whole / encoding:.2f}"], ratio
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("kinds", nargs="*", default=OBJECTIVES.kinds())
+    parser.add_argument("--batches", type=int, nargs="*", default=[256, 1024])
+    parser.add_argument("--rn50", action="store_true", help="whole steps on RN50 at 224 pixels")
+    parser.add_argument("--step-batch", type=int, help="rows of a whole step; default: 128, with --rn50 256")
+    parser.add_argument("--no-steps", action="store_true", help="objectives alone")
+    parser.add_argument("--seconds", type=float, default=1.0, help="of each measurement, at least")
+    parser.add_argument("--peak", default="rkd", metavar="KIND")
+    parser.add_argument("--only-peak", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--write", action="store_true")
+    arguments = parser.parse_args()
+    if arguments.only_peak:
+        print(peak(arguments.peak))
+        return
+    torch.manual_seed(0)
+    name, rows = ("RN50", 256) if arguments.rn50 else ("glyphs-tiny", 128)
+    steps = None if arguments.no_steps else Steps(name, arguments.step_batch or rows)
+    device = (
+        torch.cuda.get_device_name() if DEVICE.type == "cuda" else f"cpu, {torch.get_num_threads()} threads"
+    )
+    print(device + (f"; whole steps on {name}, batch {steps.rows}\n" if steps else "; no whole steps\n"))
+    titles = [cell for batch in arguments.batches for cell in (f"ms, B {batch}", "/ plain")]
+    titles = [
+        "objective",
+        *titles,
+        *([] if steps is None else ["views", "step ms", "/ info_nce", "per view"]),
+    ]
+    print("| " + " | ".join(titles) + " |\n|" + "---|" * len(titles))
+    bare = spec_of("info_nce")
+    base = 0.0
+    if steps:
+        base = steps.milliseconds(bare.needs(), built(bare, steps.towers.width), 2 * arguments.seconds)
+    found = {}
+    for kind in arguments.kinds:
+        cells, ratio = line(kind, arguments, steps, base)
+        print("| " + " | ".join(cells) + " |", flush=True)
+        if ratio:
+            found[kind] = {"ratio": round(ratio, 2), "device": device, "towers": name}
+    if (
+        arguments.peak in OBJECTIVES.kinds()
+    ):  # in a process of its own: memory that was freed is not given back
+        subprocess.run([sys.executable, __file__, "--only-peak", "--peak", arguments.peak], check=True)
+    if arguments.write:
+        write("step", found)
+
+
+if __name__ == "__main__":
+    main()
