@@ -208,8 +208,9 @@ def test_an_objective_joins_and_a_tower_stops(whole):
 
 
 def test_layers_learn_at_their_share_of_the_rate(whole):
-    groups = torch.load(whole / "checkpoints/step_5/optimizer.pt", weights_only=True)["optimizer"]["param_groups"]
-    scales = {side: {group["scale"] for group in groups if group["side"] == side} for side in ("image", "rest")}
+    state = torch.load(whole / "checkpoints/step_5/optimizer.pt", weights_only=True)
+    groups = state["optimizer"]["param_groups"]
+    scales = {side: {g["scale"] for g in groups if g["side"] == side} for side in ("image", "rest")}
     assert scales["image"] == {1.0, *(0.9**above for above in range(1, 6))}
     assert scales["rest"] == {1.0, 0.8, 0.8**2}
     assert all(group["lr"] > 0 for group in groups)
