@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 import torch
 from torch import Tensor, nn
 
+from protoclip_cli.core.errors import UsageError
 from protoclip_cli.core.types import Features, Modality
+from protoclip_cli.models import adapt
+from protoclip_cli.models.adapters import AdapterSpec
 from protoclip_cli.models.heads.base import HeadSpec
 from protoclip_cli.models.towers import Towers
+
+_NONE: Mapping[Modality, AdapterSpec] = MappingProxyType({})
 
 
 class DualEncoder(nn.Module):
@@ -18,7 +24,18 @@ class DualEncoder(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, towers: Towers, heads: Mapping[str, HeadSpec]) -> None:
+    def __init__(
+        self,
+        towers: Towers,
+        heads: Mapping[str, HeadSpec],
+        adapters: Mapping[Modality, AdapterSpec] = _NONE,
+    ) -> None:
+        """Put heads behind towers and adapters into them.
+
+        Raises:
+            RecipeError: a tower has no place for its adapter.
+            MissingExtra: peft is not installed.
+        """
         super().__init__()
         self.towers = towers
         self.head_specs = dict(heads)
@@ -30,7 +47,9 @@ class DualEncoder(nn.Module):
         self.register_buffer("mean", torch.tensor(preprocess.mean).view(3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(preprocess.std).view(3, 1, 1), persistent=False)
         self._channels_last = False
-        self._locked: frozenset[str] = frozenset()
+        self.adapter_specs = dict(adapters)
+        frozen = [adapt.insert(towers, side, spec) for side, spec in adapters.items()]
+        self._locked = frozenset(f"towers.{name}" for names in frozen for name in names)
         self._image, self._text = towers.image, towers.text
 
     def _heads(self) -> nn.ModuleDict:
@@ -99,6 +118,18 @@ class DualEncoder(nn.Module):
         """
         locked = self.towers.locked(modality, unlocked_groups)
         self._locked |= frozenset(f"towers.{name}" for name in locked)
+
+    def merge_adapters(self) -> bool:
+        """Let the towers' plain weights take up what adapters have learned. False: there are none.
+
+        Raises:
+            UsageError: one is of a kind that plain weights cannot express.
+        """
+        merged = bool(self.adapter_specs)
+        if why := adapt.merge(self.towers, self.adapter_specs):
+            raise UsageError(why, hint="lora, ia3, loha and lokr can be; checkpoints hold all adapters")
+        self.adapter_specs.clear()
+        return merged
 
     def set_learning(self, modality: Modality, learning: bool) -> None:
         """Let a side learn, or freeze it: no gradients, and its norms as in evaluation."""

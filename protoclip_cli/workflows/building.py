@@ -91,7 +91,7 @@ def build_learner(
             hint="set model.vocabulary: full",
         )
     torch.manual_seed(key(recipe.seed, "heads") >> 1)
-    model = DualEncoder(towers, recipe.model.head_specs)
+    model = DualEncoder(towers, recipe.model.head_specs, recipe.model.adapters.by_side)
     start_heads(model, towers.head_weights)
     for side in Modality:
         if recipe.tower(side).lock:
