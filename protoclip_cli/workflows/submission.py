@@ -106,7 +106,7 @@ def _width(probe: FewShotSpec, benchmark: Benchmark, embedder: Embedder) -> int:
     """How many numbers the features have that a probe fits a head to."""
     assert benchmark.test is not None
     model = embedder if probe.features == "embedding" else embedder.using(probe.features)
-    return model.images(benchmark.test.images, benchmark.test.rows[:1]).shape[1]
+    return int(model.images(benchmark.test.images, benchmark.test.rows[:1]).shape[1])
 
 
 def _counts(model: DualEncoder, one: _Predicted) -> ParameterCounts:

@@ -55,15 +55,13 @@ def test_a_residual_network_is_adapted_where_its_convolutions_are_named(build):
 
 
 def test_maps_whose_weights_are_only_read_are_no_targets(build):
-    with pytest.raises(
-        RecipeError, match=r"adapter lora: 'attnpool.q_proj' names no module that it can adapt"
-    ):
+    with pytest.raises(RecipeError, match=r"lora: .attnpool.q_proj. names no module that it can adapt"):
         insert(build("test-flat").towers, IMAGE, lora(targets=["attnpool.q_proj"]))
 
 
 def test_attentions_of_torch_take_no_dropout(build):
     pytest.importorskip("peft")
-    with pytest.raises(RecipeError, match="peft cannot adapt .*lora_dropout"):
+    with pytest.raises(RecipeError, match=r"peft cannot adapt .*lora_dropout"):
         insert(build("test-custom").towers, TEXT, lora(dropout=0.1))
     insert(build("test-custom").towers, TEXT, lora(dropout=0.1, targets=["mlp.c_fc"]))
 
