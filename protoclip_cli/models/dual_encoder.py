@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import torch
 from torch import Tensor, nn
 
+from protoclip_cli.core.errors import UsageError
 from protoclip_cli.core.types import Features, Modality
+from protoclip_cli.models import adapt
+from protoclip_cli.models.adapters import AdapterSpec
 from protoclip_cli.models.evaluating import evaluating
 from protoclip_cli.models.heads.base import HeadSpec
 from protoclip_cli.models.towers import Towers
+
+_NONE: Mapping[Modality, AdapterSpec] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +36,22 @@ class DualEncoder(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, towers: Towers, heads: Mapping[str, HeadSpec]) -> None:
-        """Give towers heads.
+    def __init__(
+        self,
+        towers: Towers,
+        heads: Mapping[str, HeadSpec],
+        adapters: Mapping[Modality, AdapterSpec] = _NONE,
+    ) -> None:
+        """Put heads behind towers and adapters into them.
 
         Args:
             towers: both.
             heads: by name; each tower gets one of its own.
+            adapters: by side.
 
         Raises:
-            RecipeError: a head reads a backbone, and a tower has none.
+            RecipeError: a head reads a backbone that a tower does not have, or an adapter finds no place.
+            MissingExtra: peft is not installed.
         """
         super().__init__()
         self.towers = towers
@@ -53,7 +66,9 @@ class DualEncoder(nn.Module):
         self.register_buffer("mean", torch.tensor(preprocess.mean).view(3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(preprocess.std).view(3, 1, 1), persistent=False)
         self._channels_last = False
-        self._locked: frozenset[str] = frozenset()
+        self.adapter_specs = dict(adapters)
+        frozen = [adapt.insert(towers, side, spec) for side, spec in adapters.items()]
+        self._locked = frozenset(f"towers.{name}" for names in frozen for name in names)
         self._image, self._text = towers.image, towers.text
 
     def _heads(self, widths: Mapping[str, int]) -> nn.ModuleDict:
@@ -157,6 +172,18 @@ class DualEncoder(nn.Module):
         """
         locked = self.towers.locked(modality, unlocked_groups)
         self._locked |= frozenset(f"towers.{name}" for name in locked)
+
+    def merge_adapters(self) -> bool:
+        """Let the towers' plain weights take up what adapters have learned. False: there are none.
+
+        Raises:
+            UsageError: one is of a kind that plain weights cannot express.
+        """
+        merged = bool(self.adapter_specs)
+        if why := adapt.merge(self.towers, self.adapter_specs):
+            raise UsageError(why, hint="lora, ia3, loha and lokr can be; checkpoints hold all adapters")
+        self.adapter_specs.clear()
+        return merged
 
     def set_learning(self, modality: Modality, learning: bool) -> None:
         """Let a side learn, or freeze it: no gradients, and its norms as in evaluation."""

@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from protoclip_cli.core.errors import DataError
+from protoclip_cli.models.adapt import AdaptersSpec
 from protoclip_cli.models.builders import BUILDERS
 from protoclip_cli.models.dual_encoder import DualEncoder
 from protoclip_cli.models.heads import HEADS
@@ -47,7 +48,12 @@ def save_description(model: DualEncoder, path: Path) -> None:
     """Write `model.json`."""
     description = model.towers.description
     heads = {name: spec.model_dump(mode="json") for name, spec in model.head_specs.items()}
-    write_json(path, {"version": 1, "builder": description.builder, **description.config, "heads": heads})
+    content = {"version": 1, "builder": description.builder, **description.config, "heads": heads}
+    if model.adapter_specs:
+        content["adapters"] = {
+            side.value: spec.model_dump(mode="json") for side, spec in model.adapter_specs.items()
+        }
+    write_json(path, content)
 
 
 def load_weights(model: DualEncoder, path: Path) -> None:
@@ -107,9 +113,10 @@ def load_model(folder: Path, weights: str = WEIGHTS) -> DualEncoder:
         heads = {
             name: HEADS.spec(head["kind"]).model_validate(head) for name, head in content.pop("heads").items()
         }
+        adapters = AdaptersSpec.model_validate(content.pop("adapters", {})).by_side
         builder = BUILDERS.spec(content.pop("builder"))
     except ValueError as error:
         raise DataError(f"{folder / DESCRIPTION}: {error}") from None
-    model = DualEncoder(builder.rebuild(content), heads)
+    model = DualEncoder(builder.rebuild(content), heads, adapters)
     load_weights(model, folder / weights)
     return model

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from protoclip_cli.core.errors import DataError, RecipeError
 from protoclip_cli.core.types import Modality, Preprocess
+from protoclip_cli.models.layers_above import layers_above
 
 READ_THE_EMBEDDING = "let the head read the embedding (`of: embedding`), or choose another tower"
 
@@ -140,6 +141,25 @@ class Towers(nn.Module, ABC):
         Raises:
             RecipeError: the tower has no such groups.
         """
+
+    def is_projection(self, name: str) -> bool:  # noqa: ARG002
+        """Whether a parameter projects what a tower has made into the shared space."""
+        return False
+
+    def layers_above(self, modality: Modality) -> Mapping[str, int]:
+        """How many layers stand between each parameter of a tower and its output: 0 for its projection.
+
+        Raises:
+            RecipeError: the tower has no layers that could be counted.
+        """
+        is_image = modality is Modality.IMAGE
+        names = [name for name, _ in self.named_parameters() if self.is_image(name) == is_image]
+        if found := layers_above(self, names, self.is_projection):
+            return found
+        raise RecipeError(
+            f"the {modality.value} tower has no layers above one another",
+            hint=f"leave optimizer.layer_decay.{modality.value} out",
+        )
 
     @property
     @abstractmethod

@@ -134,6 +134,9 @@ class TrainRecipe(Spec):
         yield from self._model_mistakes()
         if self.batch.size % self.batch.accumulate:
             yield f"batch.size {self.batch.size} is no multiple of batch.accumulate {self.batch.accumulate}"
+        for side in self.model.adapters.by_side:
+            if self.tower(side).lock:
+                yield f"towers.{side.value}.lock: an adapter freezes its tower; use its `train_also` instead"
         for episode in range(self.episodes.count):
             active = [spec for spec in self.objectives.values() if spec.active(episode)]
             if not active:

@@ -146,7 +146,7 @@ class Saver:
         _load_objectives(learner, checkpoint.path / _OBJECTIVES)
         state = torch.load(checkpoint.path / _OPTIMIZER, map_location="cpu", weights_only=True)
         try:
-            stepper.optimizer.load_state_dict(state["optimizer"])
+            stepper.optimizer.load_state_dict(_with_own_settings(stepper.optimizer, state["optimizer"]))
         except ValueError as error:
             raise DataError(f"{checkpoint.path / _OPTIMIZER} is of another model: {error}") from None
         if stepper.scaler is not None and "scaler" in state:
@@ -172,6 +172,18 @@ def _restore_follower(follower: Follower, name: str, checkpoint: Checkpoint) -> 
             hint="go on with the recipe in the run folder, or start a new run with --init",
         )
     load_weights(follower.model, file)
+
+
+def _with_own_settings(optimizer: torch.optim.Optimizer, saved: dict[str, Any]) -> dict[str, Any]:
+    """A saved state with the settings of the optimiser it is for: torch would bring back the saved ones."""
+    own, groups = optimizer.state_dict()["param_groups"], saved["param_groups"]
+    if len(own) != len(groups):
+        return saved  # torch refuses it
+    return saved | {
+        "param_groups": [
+            {**mine, "params": theirs["params"]} for mine, theirs in zip(own, groups, strict=True)
+        ]
+    }
 
 
 def _save_objectives(learner: Learner, path: Path) -> None:

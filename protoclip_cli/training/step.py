@@ -66,7 +66,7 @@ class Stepper:
             Metrics of this process's rows, scalars on the device.
         """
         for group in self.optimizer.param_groups:
-            group["lr"] = rates[group["side"]]
+            group["lr"] = rates[group["side"]] * group["scale"]
         self.optimizer.zero_grad(set_to_none=True)
         if self.accumulation.parts == 1:
             inputs, metrics = self._whole(batch, phase, (number, 0), guidance)

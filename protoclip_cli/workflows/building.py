@@ -20,6 +20,7 @@ from protoclip_cli.models.dual_encoder import DualEncoder
 from protoclip_cli.models.head_start import heads_taken, start_heads
 from protoclip_cli.models.towers import Towers
 from protoclip_cli.models.vocabulary import keep_used_vocabulary
+from protoclip_cli.optimization.layer_decay import LayerDecaySpec, itra_layers_above
 from protoclip_cli.recipe.train import TrainRecipe
 from protoclip_cli.training.distinct import Distinct
 from protoclip_cli.training.episodes import Plan
@@ -101,7 +102,7 @@ def build_learner(
         )
     check_towers(recipe, towers)
     torch.manual_seed(key(recipe.seed, "heads") >> 1)
-    model = DualEncoder(towers, recipe.model.head_specs)
+    model = DualEncoder(towers, recipe.model.head_specs, recipe.model.adapters.by_side)
     start_heads(model, towers.head_weights)
     for side in Modality:
         if recipe.tower(side).lock:
@@ -145,6 +146,25 @@ def image_parameters(model: DualEncoder) -> frozenset[str]:
         for name, _ in model.named_parameters()
         if name.startswith("towers.") and model.modality_of(name) is Modality.IMAGE
     )
+
+
+def rate_scales(recipe: TrainRecipe, model: DualEncoder) -> dict[str, float]:
+    """What the rates of parameters are multiplied by, under the learner's names; 1 for those left out.
+
+    Raises:
+        RecipeError: a tower has no layers.
+    """
+    spec: LayerDecaySpec | None = recipe.optimizer.layer_decay
+    scales: dict[str, float] = {}
+    for side in Modality if spec else ():
+        assert spec is not None
+        if spec.decay(side) == spec.backbone == 1:
+            continue
+        above = model.towers.layers_above(side)
+        if spec.depth_rule == "itra_names":
+            above = itra_layers_above(above)
+        scales |= {f"model.towers.{name}": spec.scale(side, layers) for name, layers in above.items()}
+    return scales
 
 
 def open_pairs(spec: PairSpec, reporter: Reporter, what: str) -> PairSource:

@@ -84,7 +84,11 @@ def export(
         check_hub(hub.repo)
     wanted = Wanted(ckpt) if isinstance(ckpt, str) else ckpt
     with open_subject(wanted, reporter.warn) as found:
+        origin = _origin(found, wanted, to)
         model = found.model.eval()
+    adapted = ", ".join(f"{side.value} {one.kind}" for side, one in model.adapter_specs.items())
+    if model.merge_adapters():
+        reporter.note(f"adapters are merged into the plain weights: {adapted}")
     if why := spec.refusal(model):
         raise UsageError(f"{wanted.name} cannot be exported to {to}: {why}", hint=_advice(model))
     with exported_folder(out, force=force) as folder:
@@ -92,10 +96,11 @@ def export(
         difference = compare(model, spec.read(model, folder)) if check else None
         for note in notes:
             reporter.note(note)
-        facts = _facts(found, wanted, spec, hub.repo if hub else str(out))
+        facts = _facts(found, wanted, spec, hub.repo if hub else str(out), origin["model_hash"])
         card = model_card(replace(facts, notes=notes, difference=_words(difference)))
         write_text(folder / "README.md", card)
-        write_json(folder / MARK, _origin(found, wanted, to, difference))
+        origin |= {"difference": None if difference is None else asdict(difference)}
+        write_json(folder / MARK, origin)
         files = tuple(sorted(path.name for path in folder.iterdir()))
     url = push(out, hub.repo, private=hub.private, api=hub.api) if hub else None
     return Exported(out, to, files, difference, url)
@@ -105,7 +110,12 @@ def formats(ckpt: str | Wanted, reporter: Reporter | None = None) -> dict[str, s
     """Which formats can hold a model: why not, by kind; None where it can."""
     wanted = Wanted(ckpt) if isinstance(ckpt, str) else ckpt
     with open_subject(wanted, (reporter or Silent()).warn) as found:
-        return _refusals(found.model.eval())
+        model = found.model.eval()
+    try:
+        model.merge_adapters()
+    except UsageError as error:
+        return dict.fromkeys(EXPORTS.kinds(), str(error))
+    return _refusals(model)
 
 
 def _spec(kind: str) -> ExportSpec:
@@ -133,7 +143,7 @@ def _words(difference: Difference | None) -> str:
     )
 
 
-def _facts(found: Subject, wanted: Wanted, spec: ExportSpec, place: str) -> Facts:
+def _facts(found: Subject, wanted: Wanted, spec: ExportSpec, place: str, model_hash: str) -> Facts:
     """What the card says, but for what was found out while exporting."""
     model = found.model
     counts = dict.fromkeys(Modality, 0)
@@ -148,14 +158,13 @@ def _facts(found: Subject, wanted: Wanted, spec: ExportSpec, place: str) -> Fact
         "parameters": ", ".join(f"{side.value} {count:,}" for side, count in counts.items()),
     }
     facts = Facts(Path(wanted.name).name, spec.library, spec.usage(place), description=about)
-    return facts if found.run is None else _facts_of_run(facts, found, found.run)
+    return facts if found.run is None else _facts_of_run(facts, found, found.run, model_hash)
 
 
-def _facts_of_run(facts: Facts, found: Subject, run: RunFolder) -> Facts:
+def _facts_of_run(facts: Facts, found: Subject, run: RunFolder, model_hash: str) -> Facts:
     recipe = run.recipe.read_text(encoding="utf-8")
     tree: Mapping[str, Any] = yaml.safe_load(recipe)
     origin = read_json(run.path / "run.json") if (run.path / "run.json").is_file() else {}
-    model_hash = tensors_hash(weights_of(found.model))
     batch = (tree.get("batch") or {}).get("size")
     data = {
         "pairs": yaml.safe_dump(tree.get("pairs"), default_flow_style=True, width=10_000).strip(),
@@ -175,7 +184,7 @@ def _facts_of_run(facts: Facts, found: Subject, run: RunFolder) -> Facts:
     )
 
 
-def _origin(found: Subject, wanted: Wanted, to: str, difference: Difference | None) -> dict[str, Any]:
+def _origin(found: Subject, wanted: Wanted, to: str) -> dict[str, Any]:
     return {
         "version": 1,
         "to": to,
@@ -184,5 +193,4 @@ def _origin(found: Subject, wanted: Wanted, to: str, difference: Difference | No
         "model_hash": tensors_hash(weights_of(found.model)),
         "episode": found.episode,
         "step": found.step,
-        "difference": None if difference is None else asdict(difference),
     }

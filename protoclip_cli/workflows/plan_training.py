@@ -108,7 +108,9 @@ def plan_training(recipe: TrainRecipe, reporter: Reporter) -> TrainingPlan:
     check_processes(recipe, world())
     source = open_pairs(recipe.pairs, reporter, "pairs")
     plan = make_plan(recipe, source)
-    model = DualEncoder(build_towers(recipe, reporter), recipe.model.head_specs)
+    model = DualEncoder(
+        build_towers(recipe, reporter), recipe.model.head_specs, recipe.model.adapters.by_side
+    )
     counts = dict.fromkeys(Modality, 0)
     for name, parameter in model.named_parameters():
         counts[model.modality_of(name)] += parameter.numel()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import nn
 
 from protoclip_cli.compute.processes import is_main
 from protoclip_cli.core.errors import DataError
@@ -37,6 +38,8 @@ class _Predicted:
     shots: int
     seed: int
     logits: NDArray[np.floating]
+    width: int = 0
+    """Of the features that a linear head was fitted to; 0: there is no head."""
 
 
 def submit(
@@ -65,7 +68,7 @@ def submit(
     tracks: set[str] = set()
     with ExitStack() as stack:
         model = evaluator.open(wanted, stack).model
-        embedder, counts = evaluator.embedder(model), count_parameters(model)
+        embedder = evaluator.embedder(model)
         for probe in probes:
             for ref in probe.refs:
                 name = ref.removeprefix(_PREFIX) if isinstance(ref, str) else ""
@@ -75,7 +78,7 @@ def submit(
                 for one in _predicted(probe, benchmark, embedder, evaluator.reporter.warn):
                     tracks.add(one.track)
                     if is_main():
-                        entry = Entry(wanted.name, _counts(counts, one, model), one.shots, one.seed)
+                        entry = Entry(wanted.name, _counts(model, one), one.shots, one.seed)
                         write_predictions(folder / one.track, name, _softmax(one.logits), entry)
     if not tracks:
         raise DataError(
@@ -91,18 +94,27 @@ def _predicted(
     if isinstance(probe, ZeroShotSpec):
         yield _Predicted("zero_shot", 0, 0, probe.logits(benchmark, embedder))
     elif isinstance(probe, FewShotSpec):
+        width = _width(probe, benchmark, embedder)
         for shots in probe.shots:
             track = "full" if shots == -1 else f"{shots}shot"
             for seed in probe.seeds[:1] if shots == -1 else probe.seeds:
-                yield _Predicted(track, shots, seed, probe.logits(benchmark, embedder, shots, seed, note))
+                logits = probe.logits(benchmark, embedder, shots, seed, note)
+                yield _Predicted(track, shots, seed, logits, width)
 
 
-def _counts(backbone: ParameterCounts, one: _Predicted, model: DualEncoder) -> ParameterCounts:
+def _width(probe: FewShotSpec, benchmark: Benchmark, embedder: Embedder) -> int:
+    """How many numbers the features have that a probe fits a head to."""
+    assert benchmark.test is not None
+    model = embedder if probe.features == "embedding" else embedder.using(probe.features)
+    return int(model.images(benchmark.test.images, benchmark.test.rows[:1]).shape[1])
+
+
+def _counts(model: DualEncoder, one: _Predicted) -> ParameterCounts:
     """With the linear head that was fitted, if one was."""
-    head = 0 if one.shots == 0 else one.logits.shape[1] * (model.towers.width + 1)
-    return ParameterCounts(
-        head, backbone.num_params + head, backbone.num_visual_params, backbone.num_backbone_params
-    )
+    if not one.width:
+        return count_parameters(model)
+    head = nn.Linear(one.width, one.logits.shape[1])
+    return count_parameters(model, head, trained=sum(p.numel() for p in head.parameters()))
 
 
 def _softmax(logits: NDArray[np.floating]) -> NDArray[np.float64]:

@@ -41,6 +41,7 @@ from protoclip_cli.workflows.building import (
     image_parameters,
     make_plan,
     open_pairs,
+    rate_scales,
     tokenize_pairs,
 )
 from protoclip_cli.workflows.feeding import build_clusterer, build_feed, open_bank
@@ -176,7 +177,10 @@ def _train(
 
 def _stepper(recipe: TrainRecipe, learner: Learner, accelerator: Any) -> Stepper:
     groups = group_parameters(
-        learner.named_parameters(), image_parameters(learner.model), recipe.optimizer.decay_rule
+        learner.named_parameters(),
+        image_parameters(learner.model),
+        recipe.optimizer.decay_rule,
+        rate_scales(recipe, learner.model),
     )
     half = recipe.compute.precision != "fp32"
     return Stepper(

@@ -58,7 +58,7 @@ RECIPE = {
     "prototypes": {"k": {"text": 4, "teacher": 5}},
     "teacher": {"kind": "lsa", "dim": 6},
     "batch": {"size": 12, "workers": 0},
-    "optimizer": {"kind": "adamw", "lr": 1e-3},
+    "optimizer": {"kind": "adamw", "lr": 1e-3, "layer_decay": {"image": 0.9, "text": 0.8}},
     "schedule": {"kind": "cosine", "warmup": 3},
     "checkpoints": {"every_steps": 4, "keep_last": 9},
     "validation": {"pairs": {"kind": "glyphs", "split": "held_out", "limit": 24, "faces": ["DejaVuSerif"]}},

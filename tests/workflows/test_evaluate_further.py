@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from protoclip_cli.evaluation.probes.few_shot import FewShotSpec
 from protoclip_cli.evaluation.score import Score
 from protoclip_cli.workflows import evaluate as workflow
+from protoclip_cli.workflows import submission
 
 ZERO_SHOT = ("--tasks", "zero_shot", "--benchmarks", "glyphs_digits", "--no-cache")
 
@@ -108,3 +110,19 @@ def test_predictions_for_the_leaderboard(call, tiny, memes):
     assert np.shape(entry["predictions"]) == (1, 500, 2)
     assert np.allclose(np.sum(entry["predictions"], axis=2), 1, atol=1e-3)
     assert Path("out/zero_shot/hateful-memes.json").is_file()
+
+
+@pytest.mark.parametrize("features", ["embedding", "backbone"])
+def test_a_submission_counts_the_head_that_was_fitted(features, tiny, monkeypatch, tmp_path):
+    monkeypatch.setattr(submission, "ELEVATER", {"digits": None})
+    monkeypatch.setattr(submission, "write_merged", lambda folder, **_: folder)  # knows no digits
+    monkeypatch.setattr(FewShotSpec, "logits", lambda *_: np.zeros((359, 10), np.float32))
+    probe = FewShotSpec(benchmarks=["digits"], seeds=[0], features=features)
+    (folder,) = submission.submit(
+        workflow.Wanted(str(tiny)), [probe], workflow.EvaluateSettings(cache_bytes=0), tmp_path
+    )
+    counts = json.loads((folder / "seed0_digits.json").read_text())
+    head = 10 * ({"embedding": 16, "backbone": 256}[features] + 1)
+    assert counts["num_trainable_params"] == head
+    assert counts["num_params"] == counts["num_backbone_params"] + head
+    assert counts["num_backbone_params"] > counts["num_visual_params"] > 0

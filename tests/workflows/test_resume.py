@@ -10,6 +10,7 @@ import sys
 import time
 
 import pytest
+import torch
 
 from protoclip_cli.core.errors import Interrupted, ResourceError, Stopped, UsageError
 from protoclip_cli.store.checkpoints import list_checkpoints
@@ -174,7 +175,7 @@ def test_a_changed_recipe_is_refused_until_it_is_allowed(recipe, signal_after, t
     run = tmp_path / "run"
     with signal_after(5), pytest.raises(Stopped):
         train(recipe(), run=run)
-    changed = recipe("optimizer.lr=2e-3", "episodes.count=2")
+    changed = recipe("optimizer.lr=2e-3", "episodes.count=2", "optimizer.weight_decay=0.7")
     with pytest.raises(UsageError) as e:
         train(changed, run=run, resume=True)
     assert e.value.exit_code == 2
@@ -182,9 +183,13 @@ def test_a_changed_recipe_is_refused_until_it_is_allowed(recipe, signal_after, t
         f"the recipe of {run} is another one",
         "  episodes.count: 3 -> 2",
         "  optimizer.lr: 0.001 -> 0.002",
+        "  optimizer.weight_decay: 0.2 -> 0.7",
     ]
     assert "--allow-recipe-change" in e.value.hint
     report = train(changed, run=run, resume=True, allow_recipe_change=True)
     assert report.step == 10
     assert events(run) == ["stopped", "recipe_changed"]
+    state = torch.load(run / "checkpoints/step_10/optimizer.pt", weights_only=True)
+    groups = state["optimizer"]["param_groups"]
+    assert {group["weight_decay"] for group in groups} == {0.0, 0.7}
     train(changed, run=run, resume=True)

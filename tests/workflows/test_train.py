@@ -219,6 +219,15 @@ def test_an_objective_joins_and_a_tower_stops(whole):
     assert queues[1]["seed.queue.position"] == 5 * 12 % 20
 
 
+def test_layers_learn_at_their_share_of_the_rate(whole):
+    state = torch.load(whole / "checkpoints/step_5/optimizer.pt", weights_only=True)
+    groups = state["optimizer"]["param_groups"]
+    scales = {side: {g["scale"] for g in groups if g["side"] == side} for side in ("image", "rest")}
+    assert scales["image"] == {1.0, *(0.9**above for above in range(1, 6))}
+    assert scales["rest"] == {1.0, 0.8, 0.8**2}
+    assert all(group["lr"] > 0 for group in groups)
+
+
 def test_the_same_recipe_is_the_same_run(whole, recipe, outcome, tmp_path):
     assert outcome(train(recipe(), run=tmp_path / "run").run) == outcome(whole)
     other = train(recipe("seed=1", "episodes.count=1"), run=tmp_path / "other").run

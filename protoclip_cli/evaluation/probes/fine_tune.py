@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, field_validator
 from torch import Tensor
 
 from protoclip_cli.core.errors import ProtoclipError
@@ -22,7 +22,7 @@ from protoclip_cli.evaluation.judging import class_count, judge, primary
 from protoclip_cli.evaluation.probe_settings import ELEVATER_DECAYS, ELEVATER_EPOCHS, ELEVATER_RATES
 from protoclip_cli.evaluation.probes.base import Finding, Note, ProbeSpec, needs_train_split
 from protoclip_cli.evaluation.prompting import prompt_directions
-from protoclip_cli.optimization.optimizers import OPTIMIZERS
+from protoclip_cli.optimization.optimizers import OPTIMIZERS, OptimizerSpec
 from protoclip_cli.optimization.schedules import SCHEDULES
 
 _OptimizerField: Any = OPTIMIZERS.any
@@ -59,6 +59,13 @@ class FineTuneSpec(ProbeSpec):
 
     default_benchmarks = ("digits",)
     usual = False
+
+    @field_validator("optimizer")
+    @classmethod
+    def _one_rate_for_the_tower(cls, optimizer: OptimizerSpec) -> OptimizerSpec:
+        if optimizer.layer_decay is not None:
+            raise ValueError("layer_decay is for training; here all of the tower has one rate")
+        return optimizer
 
     @property
     def variant(self) -> str:

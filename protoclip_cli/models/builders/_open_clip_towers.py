@@ -19,6 +19,12 @@ from protoclip_cli.models.builders._open_clip_recompute import checkpoint_gradie
 from protoclip_cli.models.by_length import by_length
 from protoclip_cli.models.towers import READ_THE_EMBEDDING, Description, Tokenizer, Towers
 
+# Of a vision transformer, a residual network and timm; of open_clip's text towers and those of transformers.
+_PROJECTIONS = (
+    *("clip.visual.proj", "clip.visual.attnpool.c_proj.", "clip.visual.head."),
+    *("clip.text_projection", "clip.text.text_projection", "clip.text.proj.", "clip.logit_"),
+)
+
 
 class OpenClipTowers(Towers):
     """An open_clip model. Its parameters keep open_clip's names below `clip`."""
@@ -85,6 +91,10 @@ class OpenClipTowers(Towers):
     def is_image(self, name: str) -> bool:
         """Whether a name belongs to the image tower."""
         return name.startswith("clip.visual")
+
+    def is_projection(self, name: str) -> bool:
+        """Whether a parameter is of what ends a tower, or of neither tower: the model's own scale."""
+        return name.startswith(_PROJECTIONS)
 
     def locked(self, modality: Modality, unlocked_groups: int) -> frozenset[str]:
         """Names of parameters, by open_clip's own groups; by stages for its residual networks."""

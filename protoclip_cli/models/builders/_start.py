@@ -47,6 +47,11 @@ def read_start(path: Path) -> Start:
     state = without_prefix(tensors_of(read_file(file)))
     if not state:
         raise DataError(f"{file} holds no weights")
+    if any(".base_layer." in name for name in state):
+        raise DataError(
+            f"{file} has adapters beside its weights",
+            hint="merge them by `protoclip export`, and start from the export",
+        )
     towers, heads = split_heads(our_names(state))
     return Start(towers, heads, True if is_of_protoclip(state) else _told_beside(file))
 

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from protoclip_cli.core.spec import Spec
+from protoclip_cli.models.adapt import AdaptersSpec
 from protoclip_cli.models.heads import HEADS, HeadSpec
 from protoclip_cli.models.towers import Towers
 
@@ -20,6 +21,8 @@ class ModelSpec(Spec, ABC):
     kind: str
     heads: dict[str, AnyHead] = Field(default_factory=dict)
     """Named projections of the embeddings."""
+    adapters: AdaptersSpec = AdaptersSpec()
+    """Small modules in a tower that learn instead of it."""
     sync_norm: bool = True
     """Compute batch-norm statistics over all processes. The originals did not."""
     vocabulary: Literal["full", "used"] = "full"

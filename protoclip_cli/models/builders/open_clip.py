@@ -90,6 +90,8 @@ class OpenClipSpec(ModelSpec):
         try:
             start = read_start(path)
         except DataError as error:
+            if error.hint:
+                raise RecipeError(str(error), hint=error.hint) from None
             raise _cannot_make(self.name, str(path), str(error)) from None
         if start.quick_gelu is False and config.get("quick_gelu"):
             raise RecipeError(

@@ -27,13 +27,4 @@ class AdamWSpec(OptimizerSpec):
 
     def build(self, groups: Sequence[Group]) -> Optimizer:
         """Make the optimiser."""
-        described = [
-            {
-                "params": group.parameters,
-                "weight_decay": self.weight_decay if group.decays else 0.0,
-                "side": group.side,
-                "lr": self.base_rate(group.side),
-            }
-            for group in groups
-        ]
-        return torch.optim.AdamW(described, betas=self.betas, eps=self.eps, fused=True)
+        return torch.optim.AdamW(self.described(groups), betas=self.betas, eps=self.eps, fused=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import Any
 
 from pydantic import Field
 from torch.optim import Optimizer
@@ -11,6 +12,7 @@ from torch.optim import Optimizer
 from protoclip_cli.core.spec import Spec
 from protoclip_cli.optimization.decay import DecayRule
 from protoclip_cli.optimization.groups import Group
+from protoclip_cli.optimization.layer_decay import LayerDecaySpec
 
 
 class OptimizerSpec(Spec, ABC):
@@ -25,12 +27,27 @@ class OptimizerSpec(Spec, ABC):
     """Weight decay of the parameters that decay."""
     decay_rule: DecayRule = "protoclip"
     """Whose rule says which parameters do not decay."""
+    layer_decay: LayerDecaySpec | None = None
+    """Let layers learn the slower the further they are from the output. Empty: all alike."""
     max_grad_norm: float | None = Field(None, gt=0)
     """Scale all gradients down together when their norm is above this. Empty: never."""
 
     def base_rate(self, side: str) -> float:
         """The base rate of a group's side."""
         return self.lr if side == "image" or self.text_lr is None else self.text_lr
+
+    def described(self, groups: Sequence[Group]) -> list[dict[str, Any]]:
+        """The groups as torch's optimisers take them."""
+        return [
+            {
+                "params": group.parameters,
+                "weight_decay": self.weight_decay if group.decays else 0.0,
+                "side": group.side,
+                "scale": group.scale,
+                "lr": self.base_rate(group.side) * group.scale,
+            }
+            for group in groups
+        ]
 
     @abstractmethod
     def build(self, groups: Sequence[Group]) -> Optimizer:

@@ -24,13 +24,4 @@ class SGDSpec(OptimizerSpec):
 
     def build(self, groups: Sequence[Group]) -> Optimizer:
         """Make the optimiser."""
-        described = [
-            {
-                "params": group.parameters,
-                "weight_decay": self.weight_decay if group.decays else 0.0,
-                "side": group.side,
-                "lr": self.base_rate(group.side),
-            }
-            for group in groups
-        ]
-        return torch.optim.SGD(described, momentum=self.momentum, nesterov=self.nesterov)
+        return torch.optim.SGD(self.described(groups), momentum=self.momentum, nesterov=self.nesterov)

@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from protoclip_cli.core.errors import DataError, ProtoclipError
 from protoclip_cli.data.benchmarks.base import Labelled
@@ -173,3 +174,8 @@ def test_a_search_of_fine_tuning_tries_and_takes_the_best(benchmark, embedder, m
     assert asked == [(6, 97)]
     assert scores["top1"].value > 0.8
     assert scores["top1"].selection == "validation"
+
+
+def test_fine_tuning_refuses_a_rate_for_each_layer():
+    with pytest.raises(ValidationError, match="layer_decay is for training"):
+        FineTuneSpec(optimizer={"kind": "adamw", "layer_decay": {"image": 0.5}})

@@ -17,10 +17,10 @@ ALWAYS = {side: TowerSpec() for side in Modality}
 STILL, MOVING = {"image": 0.0, "rest": 0.0}, {"image": 1e-2, "rest": 1e-2}
 
 
-def stepper(learner, accumulate=1, kind="grad_cache", **options):
+def stepper(learner, accumulate=1, kind="grad_cache", scales=None, **options):
     spec = OPTIMIZERS.spec("adamw")(kind="adamw", weight_decay=0.5)
     image = frozenset(name for name, _ in learner.named_parameters() if "visual" in name)
-    groups = group_parameters(learner.named_parameters(), image, "protoclip")
+    groups = group_parameters(learner.named_parameters(), image, "protoclip", scales or {})
     parts = Accumulation(accumulate, kind)
     return Stepper(learner, spec.build(groups), seed=0, accumulation=parts, autocast=nullcontext, **options)
 
@@ -51,6 +51,20 @@ def test_parts_have_the_gradient_of_the_whole_batch(accumulate, heads, make_lear
     assert want.keys() == got.keys()
     for name in want:
         torch.testing.assert_close(got[name], want[name])
+
+
+def test_a_group_learns_at_its_share_of_the_rate_of_its_side(make_learner, make_batch, specs):
+    terms = specs(clip={"kind": "info_nce"})
+    learner = make_learner(terms)
+    phase = phase_of(0, terms, ALWAYS)
+    learner.enter(phase)
+    taker = stepper(learner, scales={"model.towers.words.weight": 0.25})
+    taker.step(make_batch(), phase, 0, {"image": 1.0, "rest": 4.0}, Guidance())
+    assert {(g["side"], g["scale"], g["lr"]) for g in taker.optimizer.param_groups} == {
+        ("image", 1.0, 1.0),
+        ("rest", 1.0, 4.0),
+        ("rest", 0.25, 1.0),
+    }
 
 
 def test_norms_count_each_part_once(make_learner, make_batch, specs):
