@@ -21,5 +21,6 @@ def own_chance(purpose: str) -> Iterator[None]:
     True
     """
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(key(0, purpose) >> 1)
+        # `torch.manual_seed` would also seed GPUs, which nobody sets back.
+        torch.default_generator.manual_seed(key(0, purpose) >> 1)
         yield
