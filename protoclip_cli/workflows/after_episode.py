@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import torch
 
+from protoclip_cli.core.needs import Needs
 from protoclip_cli.core.reporter import Reporter
 from protoclip_cli.core.types import Features, StepInputs
 from protoclip_cli.data.benchmarks import open_benchmark
@@ -23,6 +24,8 @@ from protoclip_cli.store.run import RunFolder
 from protoclip_cli.training.learner import Learner
 from protoclip_cli.workflows.draw_episode import draw_episode
 from protoclip_cli.workflows.scores_of_run import record_scores
+
+_EMBEDDINGS = Needs(image_views=1, text_views=1)
 
 
 class AfterEpisode:
@@ -117,8 +120,7 @@ class AfterEpisode:
         plain = [
             name
             for name, spec in specs.items()
-            if spec.active(episode)
-            and not (spec.needs().heads or spec.needs().teacher or spec.needs().prototypes)
+            if spec.active(episode) and spec.needs() | _EMBEDDINGS == _EMBEDDINGS
         ]
         size = min(self.recipe.batch.size, len(images))
         outcomes = []

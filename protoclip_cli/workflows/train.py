@@ -121,7 +121,9 @@ def _train(
     towers = build_towers(recipe, reporter)
     tokens = tokenize_pairs(source, towers, reporter)
     bank = open_bank(recipe, source, folder, accelerator.device, reporter)
-    learner = build_learner(recipe, towers, tokens, None if bank is None else bank.dim)
+    learner = build_learner(
+        recipe, towers, tokens, None if bank is None else bank.dim, classes=source.classes
+    )
     learner = learner.to(accelerator.device)
     stepper = _stepper(recipe, learner, accelerator)
     saver = Saver(folder.checkpoints, recipe.checkpoints, plan.episodes, plan.steps_per_episode)
