@@ -102,22 +102,25 @@ class Catalog(Generic[S]):
         return Annotated[kinds, WrapValidator(self.parse), _OneOf(self)]
 
 
-def one_of(catalog: Catalog[Any], *others: type[Spec]) -> Any:
-    """An annotation that makes a field's JSON schema list all kinds of a catalog, and other specs."""
-    return _OneOf(catalog, *others)
+def one_of(catalog: Catalog[Any], *others: type[Spec], without: str | None = None) -> Any:
+    """An annotation that makes a field's JSON schema list all kinds of a catalog but one, and other specs."""
+    return _OneOf(catalog, *others, without=without)
 
 
 class _OneOf:
     """Makes the JSON schema of a field list all kinds of its catalog."""
 
-    def __init__(self, catalog: Catalog[Any], *others: type[Spec]) -> None:
+    def __init__(self, catalog: Catalog[Any], *others: type[Spec], without: str | None = None) -> None:
         self.catalog = catalog
+        self.without = without
         self.others = others
 
     def __get_pydantic_json_schema__(self, core: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         """Every kind's own schema, whole, so that no reference points out of it."""
         kinds = []
         for kind in self.catalog.kinds():
+            if kind == self.without:
+                continue
             schema = self.catalog.spec(kind).model_json_schema()
             schema = _inlined(schema, schema.pop("$defs", {}))
             schema["properties"]["kind"]["const"] = kind

@@ -18,6 +18,8 @@ class Widths:
     """T, of the features of a bank."""
     frozen: int | None = None
     """F, of the frozen model's embeddings."""
+    classes: int = 0
+    """How many classes the labels of the pairs name."""
 
     def of(self, head: str | None) -> int:
         """The width of a head's projections; of the embeddings for None.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -30,13 +30,18 @@ class Captions:
     """
 
     def __init__(
-        self, texts: pa.Array | pa.ChunkedArray | Iterable[str], first: NDArray[np.int64] | None = None
+        self,
+        texts: pa.Array | pa.ChunkedArray | Iterable[str],
+        first: NDArray[np.int64] | None = None,
+        group: NDArray[np.int32] | None = None,
     ) -> None:
         """Keep the texts.
 
         Args:
-            texts: the captions of row 0, then those of row 1, and so on.
-            first: (rows + 1,), where each row's captions begin. None: one caption a row.
+            texts: the captions of row 0, then those of row 1, and so on; or of group 0, and so on.
+            first: (rows + 1,), where each row's captions begin, or (groups + 1,), where each group's do. None:
+                one caption a row.
+            group: (rows,), the group of each row, where rows share captions. None: each has its own.
         """
         if isinstance(texts, pa.ChunkedArray):
             texts = texts.combine_chunks()
@@ -44,6 +49,7 @@ class Captions:
             texts = pa.array(list(texts), pa.large_string())
         self._texts = texts.cast(pa.large_string())
         self._first = first
+        self._group = group
 
     @classmethod
     def grouped(cls, texts: pa.Array | Iterable[str], counts: NDArray[np.int64]) -> Captions:
@@ -64,16 +70,44 @@ class Captions:
         >>> Captions(["a", "b", "c"], np.array([0, 2, 3])).first_rows(1).slice(0, 2)
         ['a', 'b']
         """
+        if self._group is not None:
+            return Captions(self._texts, self._first, self._group[:rows].copy())
         stop = rows if self._first is None else int(self._first[min(rows, len(self._first) - 1)])
         if stop >= len(self):
             return self
         texts = self._texts.take(pa.array(np.arange(stop)))
         return Captions(texts, None if self._first is None else self._first[: rows + 1].copy())
 
+    @classmethod
+    def joined(cls, parts: Sequence[Captions], rows: Sequence[int]) -> Captions:
+        """The captions of several sources, one after the other.
+
+        Args:
+            parts: of each source.
+            rows: how many each source has.
+
+        >>> some, shared = Captions(["a", "b"]), Captions(["c", "d"], np.array([0, 2]), np.zeros(2, np.int32))
+        >>> joined = Captions.joined([some, shared], [2, 2])
+        >>> [joined.of(row) for row in range(4)]
+        [range(0, 1), range(1, 2), range(2, 4), range(2, 4)]
+        """
+        texts = pa.concat_arrays([part._texts for part in parts])
+        if all(part.single for part in parts):
+            return cls(texts)
+        firsts, groups, texts_before, groups_before = [np.zeros(1, np.int64)], [], 0, 0
+        for part, count in zip(parts, rows, strict=True):
+            first = np.arange(count + 1) if part._first is None else part._first
+            group = np.arange(count) if part._group is None else part._group
+            firsts.append(first[1:] + texts_before)
+            groups.append((group + groups_before).astype(np.int32))
+            texts_before, groups_before = texts_before + len(part), groups_before + len(first) - 1
+        shared = any(part.shared for part in parts)
+        return cls(texts, np.concatenate(firsts), np.concatenate(groups) if shared else None)
+
     @property
-    def content(self) -> tuple[pa.LargeStringArray | NDArray[np.int64], ...]:
+    def content(self) -> tuple[pa.LargeStringArray | NDArray[np.int64] | NDArray[np.int32], ...]:
         """What makes them these captions, for a fingerprint: the texts, and whose they are."""
-        return (self._texts,) if self._first is None else (self._texts, self._first)
+        return tuple(part for part in (self._texts, self._first, self._group) if part is not None)
 
     def __len__(self) -> int:
         """How many captions there are."""
@@ -99,6 +133,8 @@ class Captions:
         """
         if self._first is None:
             return range(row, row + 1)
+        if self._group is not None:
+            row = int(self._group[row])
         return range(int(self._first[row]), int(self._first[row + 1]))
 
     def choose(self, rows: NDArray[np.int64], chance: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -117,6 +153,8 @@ class Captions:
         """
         if self._first is None:
             return rows.copy()
+        if self._group is not None:
+            rows = self._group[rows].astype(np.int64)
         counts = self._first[rows + 1] - self._first[rows]
         return self._first[rows] + (chance * counts).astype(np.int64)
 
@@ -138,6 +176,11 @@ class Captions:
     def blank(self) -> int:
         """How many captions are empty or hold white space alone."""
         return int(pc.sum(is_blank(self._texts)).as_py() or 0)
+
+    @property
+    def shared(self) -> bool:
+        """Whether rows share captions, such as those written from the names of their classes."""
+        return self._group is not None
 
     @property
     def single(self) -> bool:

@@ -44,6 +44,8 @@ class Request:
     text_views: int
     clean: bool = False
     """Whether the images are wanted also as evaluation sees them."""
+    labels: bool = False
+    """Whether the classes of the rows are wanted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +123,14 @@ class PairReader(Dataset[Fetched]):
             assert self.tokens is not None
             texts = [self.tokens.rows(captions, short=self.short_texts)] * request.text_views
         position, row, caption = (torch.from_numpy(x) for x in (request.positions, rows, captions))
-        batch = Batch(position, row, caption, tuple(views), tuple(texts), clean=clean)
+        labels = self._labels(rows) if request.labels else None
+        batch = Batch(position, row, caption, tuple(views), tuple(texts), labels, clean)
         return Fetched(batch, tuple(bad))
+
+    def _labels(self, rows: NDArray[np.int64]) -> Tensor:
+        """(b,), long, the classes of the rows that were read."""
+        assert self.source.labels is not None
+        return torch.from_numpy(self.source.labels[rows].astype(np.int64))
 
     def _keys(self, episode: int, rows: NDArray[np.int64], purpose: str) -> NDArray[np.uint64]:
         return row_keys(key(self.seed, purpose, episode), rows)

@@ -65,6 +65,7 @@ class CachedPixels(PairSource):
         """
         bad: dict[str, str] = json.loads((folder / STATE).read_text(encoding="utf-8"))["bad"]
         self.captions, self.fingerprint = source.captions, source.fingerprint
+        self.labels = source.labels
         self.notes = {f"could not be read when {folder} was made": len(bad)} if bad else {}
         self._source, self._path = source, folder / PIXELS
         self._ends: NDArray[np.int64] = np.load(folder / ENDS, allow_pickle=False)

@@ -34,6 +34,7 @@ class WatchedReads(PairSource):
         """
         self.captions, self.fingerprint = source.captions, source.fingerprint
         self.notes, self.in_memory = dict(source.notes), source.in_memory
+        self.labels = source.labels
         self._source = source
         self._slots = RawArray("d", 2 * (workers + 1))
         """Of this process and then of each worker: the row plus one, or 0; and since when."""

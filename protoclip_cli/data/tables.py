@@ -36,6 +36,8 @@ class Wanted:
     """Usual names, in lower case, the most telling first."""
     optional: bool = False
     """Whether a table may do without, unless the user named it."""
+    numbers: bool = False
+    """Whether it may hold whole numbers too, which are read as text."""
 
     def matches(self, names: list[str]) -> list[int]:
         """Which columns are meant: one is right, none or several are not.
@@ -83,7 +85,7 @@ _STATUS = Wanted("status", "status", ())
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Two columns of a table, row by row, without nulls."""
+    """Columns of a table, row by row, without nulls."""
 
     images: pa.LargeStringArray
     """Paths as written."""
@@ -92,10 +94,17 @@ class Columns:
     """How many captions are empty, blank or null."""
     without_image: int = 0
     """Rows left out because gathering found no image for them."""
+    labels: pa.LargeStringArray | None = None
+    """Classes as written, where they were asked for."""
 
 
 def read_table(
-    path: Path, image: Wanted, caption: Wanted, delimiter: str | None = None, limit: int | None = None
+    path: Path,
+    image: Wanted,
+    caption: Wanted,
+    delimiter: str | None = None,
+    limit: int | None = None,
+    label: Wanted | None = None,
 ) -> Columns:
     """The image paths and captions of a table.
 
@@ -105,25 +114,30 @@ def read_table(
         caption: the column of captions.
         delimiter: of delimited text. None: found in the first line.
         limit: keep only the first rows.
+        label: the column of classes. None: they are not read.
 
     Raises:
         DataError: the table is missing, empty or not in the form it should have, or a path is empty.
     """
     statuses = _has_statuses(path)
-    wanted = [image, caption, *([_STATUS] if statuses else [])]
-    images, captions, *status = read_columns(path, wanted, delimiter, None if statuses else limit)
+    wanted = [one for one in (image, caption, _STATUS if statuses else None, label) if one is not None]
+    columns = read_columns(path, wanted, delimiter, None if statuses else limit)
+    found = dict(zip((one.key for one in wanted), columns, strict=True))
+    images, captions, status = found[image.key], found[caption.key], found.get(_STATUS.key)
+    labels = None if label is None else found[label.key]
     assert images is not None
     assert captions is not None
     missing = 0
-    if status and status[0] is not None:
-        kept = pc.or_(pc.equal(status[0], "ok"), pc.invert(is_blank(images)))
+    if status is not None:
+        kept = pc.or_(pc.equal(status, "ok"), pc.invert(is_blank(images)))
         missing = len(images) - pc.sum(kept).as_py()
         if missing == len(images):
             raise DataError(f"{path} has no rows with an image", hint="see its column `status`")
         rows = np.flatnonzero(kept.to_numpy(zero_copy_only=False))[:limit]
         images, captions = images.take(pa.array(rows)), captions.take(pa.array(rows))
+        labels = None if labels is None else labels.take(pa.array(rows))
     refuse_blank(path, images, "image path", captions)
-    return Columns(images, captions, count_blank(captions), missing)
+    return Columns(images, captions, count_blank(captions), missing, labels)
 
 
 def _has_statuses(path: Path) -> bool:
@@ -237,10 +251,22 @@ def _read_jsonl(path: Path, wanted: Sequence[Wanted]) -> list[pa.ChunkedArray | 
     with path.open("rb") as file:
         line = file.readline(_BLOCK).removeprefix(b"\xef\xbb\xbf")
     try:
-        columns = _names(list(dict(json.loads(line))), path, wanted)
+        first = dict(json.loads(line))
+        columns = _names(list(first), path, wanted)
     except (ValueError, TypeError) as error:
         raise DataError(f"{path}, line 1: not a JSON object", hint="write one object a line") from error
-    schema = pa.schema([(name, pa.string()) for name in dict.fromkeys(columns) if name is not None])
+    numbers = {
+        name
+        for name, one in zip(columns, wanted, strict=True)
+        if one.numbers and type(first.get(name)) is int
+    }
+    schema = pa.schema(
+        [
+            (name, pa.int64() if name in numbers else pa.string())
+            for name in dict.fromkeys(columns)
+            if name is not None
+        ]
+    )
     try:
         table = arrow_json.read_json(
             path,
@@ -260,7 +286,8 @@ def _names(names: list[str], path: Path, wanted: Sequence[Wanted]) -> list[str |
 def _as_text(column: pa.ChunkedArray, path: Path, wanted: Wanted, limit: int | None) -> pa.LargeStringArray:
     """One array of text without nulls, holding no more memory than its rows."""
     kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
-    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_null(kind)):
+    fits = pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_null(kind)
+    if not (fits or (wanted.numbers and pa.types.is_integer(kind))):
         raise DataError(
             f"{path}: the column for `{wanted.key}` holds {kind}, not text", hint="name another column"
         )

@@ -2,21 +2,39 @@
 
 from __future__ import annotations
 
+import math
+from typing import Literal
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+QueueStart = Literal["unit", "uniform"]
+
 
 class RingQueue(nn.Module):
-    """The latest `size` rows; before they have come, random unit vectors."""
+    """The latest `size` rows; before they have come, random ones."""
 
     rows: Tensor
     position: Tensor
 
-    def __init__(self, size: int, width: int) -> None:
+    def __init__(self, size: int, width: int, start: QueueStart = "unit", stream: int = 0) -> None:
+        """Fill the queue.
+
+        Args:
+            size: rows it holds.
+            width: D.
+            start: `unit`: random unit vectors. `uniform`: entries between -sqrt(3 / D) and sqrt(3 / D), of
+                unit length only on average, as CompRess begins.
+            stream: which chance to start from, so that two queues of one size differ.
+        """
         super().__init__()
-        chance = torch.Generator().manual_seed(size)
-        self.register_buffer("rows", F.normalize(torch.randn(size, width, generator=chance), dim=-1))
+        chance = torch.Generator().manual_seed(size + stream * 1_000_003)  # of which 32 bits count
+        if start == "unit":
+            rows = F.normalize(torch.randn(size, width, generator=chance), dim=-1)
+        else:
+            rows = (2 * torch.rand(size, width, generator=chance) - 1) * math.sqrt(3 / width)
+        self.register_buffer("rows", rows)
         self.register_buffer("position", torch.zeros((), dtype=torch.long))
 
     @torch.no_grad()

@@ -6,20 +6,17 @@ https://arxiv.org/abs/2103.00020
 
 from __future__ import annotations
 
-import math
 from typing import Literal
 
 import torch
 import torch.nn.functional as F
-from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 
 from protoclip_cli.core.needs import Needs
 from protoclip_cli.core.types import Outcome, StepInputs
 from protoclip_cli.core.widths import Widths
-from protoclip_cli.objectives.base import Objective, ObjectiveSpec, as_float
-
-_DEFAULT_TEMPERATURE = 0.07
+from protoclip_cli.objectives._both_ways import both_ways
+from protoclip_cli.objectives._learned_scale import LearnedScaleSpec, LearnsScale
 
 
 def info_nce(
@@ -45,8 +42,7 @@ def info_nce(
     (0.0, 1.0)
     """
     partner = torch.arange(len(image), device=image.device)[own]
-    by_image = scale * image[own] @ text.T
-    by_text = scale * text[own] @ image.T
+    by_image, by_text = both_ways(image, text, scale, own)
     if bias is not None:
         by_image, by_text = by_image + bias, by_text + bias
     loss = (F.cross_entropy(by_image, partner) + F.cross_entropy(by_text, partner)) / 2
@@ -54,46 +50,20 @@ def info_nce(
     return loss, accuracy
 
 
-class InfoNCE(Objective):
-    """InfoNCE with a learned temperature.
-
-    The logarithm of the scale is kept in [0, ln(1 / min_temperature)] after each step, as in all originals: a
-    clamp inside `forward` would have no gradient beyond the bound, and the scale could never come back.
-    """
-
-    def __init__(self, log_scale: float, min_temperature: float) -> None:
-        super().__init__()
-        self.log_scale = nn.Parameter(torch.tensor(log_scale))
-        self.max_log_scale = -math.log(min_temperature)
-
-    @property
-    def model_scale(self) -> nn.Parameter:  # type: ignore[override]
-        """The learned logarithm of the scale."""
-        return self.log_scale
+class InfoNCE(LearnsScale):
+    """InfoNCE with a learned temperature."""
 
     def forward(self, inputs: StepInputs) -> Outcome:
         """Compute the loss of this process's rows."""
-        image, text = (
-            F.normalize(as_float(side[0].embedding), dim=-1) for side in (inputs.image, inputs.text)
-        )
         scale = self.log_scale.exp()
-        loss, accuracy = info_nce(image, text, scale, inputs.own)
+        loss, accuracy = info_nce(*self.pair(inputs), scale, inputs.own)
         return Outcome(loss, {"accuracy": accuracy, "scale": scale.detach()})
 
-    def after_step(self, inputs: StepInputs) -> None:  # noqa: ARG002
-        """Keep the scale in bounds."""
-        with torch.no_grad():
-            self.log_scale.clamp_(0, self.max_log_scale)
 
-
-class InfoNCESpec(ObjectiveSpec):
+class InfoNCESpec(LearnedScaleSpec):
     """InfoNCE (CLIP)."""
 
     kind: Literal["info_nce"]
-    temperature: float | None = Field(None, gt=0, le=1)
-    """Temperature at the start of training. Empty: a pretrained model's own, else 0.07."""
-    min_temperature: float = Field(0.01, gt=0, le=1)
-    """The learned temperature stays at or above this."""
 
     def needs(self) -> Needs:
         """One view of each side."""
@@ -101,10 +71,4 @@ class InfoNCESpec(ObjectiveSpec):
 
     def build(self, widths: Widths, model_scale: Tensor | None) -> InfoNCE:  # noqa: ARG002
         """Make the objective."""
-        if self.temperature is not None:
-            log_scale = -math.log(self.temperature)
-        elif model_scale is not None:
-            log_scale = float(model_scale)
-        else:
-            log_scale = -math.log(_DEFAULT_TEMPERATURE)
-        return InfoNCE(log_scale, self.min_temperature)
+        return InfoNCE(self.first_log_scale(model_scale), self.min_temperature)

@@ -125,7 +125,8 @@ class Plan:
             start = step * self.batch + rank * share
             mine = order[start : start + share]
             anchor = self.anchors[episode]
-            yield Request(episode, anchor, mine, rows[mine], needs.image_views, needs.text_views)
+            views = needs.image_views, needs.text_views
+            yield Request(episode, anchor, mine, rows[mine], *views, labels=needs.labels)
 
     def left_over(self, rank: int, world: int) -> NDArray[np.int64]:
         """This process's share of the positions after the last whole batch."""

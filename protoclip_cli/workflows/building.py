@@ -86,6 +86,8 @@ def build_learner(
     tokens: TokenTable,
     teacher_width: int | None = None,
     frozen_width: int | None = None,
+    *,
+    classes: int = 0,
 ) -> Learner:
     """The model and its objectives, on the CPU.
 
@@ -94,7 +96,7 @@ def build_learner(
     """
     scale = towers.scale
     heads = {name: spec.width for name, spec in recipe.model.head_specs.items()}
-    widths = Widths(towers.width, heads, teacher_width, frozen_width)
+    widths = Widths(towers.width, heads, teacher_width, frozen_width, classes)
     if recipe.model.vocabulary == "used" and not keep_used_vocabulary(towers, tokens.used()):
         raise RecipeError(
             "model.vocabulary: used needs a text tower with open_clip's own token table",
@@ -178,12 +180,23 @@ def open_pairs(spec: PairSpec, reporter: Reporter, what: str) -> PairSource:
     return source
 
 
+def _check_labels(recipe: TrainRecipe, source: PairSource) -> None:
+    """Refuse an objective that needs classes where no row has one."""
+    for name, spec in recipe.typed_objectives.items():
+        if spec.needs().labels and not source.classes:
+            raise RecipeError(
+                f"objectives.{name} reads classes, and the pairs have none",
+                hint="name them in `pairs`: label_column of a table, or classes of a folder or of glyphs",
+            )
+
+
 def make_plan(recipe: TrainRecipe, source: PairSource) -> Plan:
     """The rows of the run.
 
     Raises:
-        RecipeError: episodes, batches or clusters do not fit the data.
+        RecipeError: episodes, batches, clusters or classes do not fit the data.
     """
+    _check_labels(recipe, source)
     every = recipe.prototypes.every if recipe.prototypes else 1
     anchors = anchors_of(recipe.episodes.count, recipe.typed_objectives, every)
     kinds = {"none": (), "both": ("image", "caption")}.get(recipe.batch.distinct, (recipe.batch.distinct,))

@@ -128,7 +128,12 @@ def _train(
     bank = open_bank(recipe, source, folder, accelerator.device, reporter)
     frozen = build_frozen(recipe, source.captions, tokens, accelerator.device, reporter.note)
     learner = build_learner(
-        recipe, towers, tokens, None if bank is None else bank.dim, None if frozen is None else frozen.width
+        recipe,
+        towers,
+        tokens,
+        None if bank is None else bank.dim,
+        None if frozen is None else frozen.width,
+        classes=source.classes,
     ).to(accelerator.device)
     learner.followers = build_followers(recipe, learner.model)
     stepper = _stepper(recipe, learner, accelerator)

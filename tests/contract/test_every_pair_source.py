@@ -147,16 +147,24 @@ MAKERS = {
 
 # Drawn, not read: what is said of files does not concern it.
 GLYPHS = {"faces": ["STIXGeneralItalic"], "side": 16}
+# Of others, whose own tests say what they do with files.
+UNREAD = {
+    "glyphs": lambda folder: GLYPHS,
+    "together": lambda folder: {
+        "sources": [{"kind": "csv", **csv(folder, NUMBERS)}, {"kind": "glyphs", **GLYPHS, "classes": "face"}]
+    },
+}
 NUMBERS = [0, 1, 2, 3, 4]
 
 
 @pytest.fixture(params=PAIRS.kinds())
 def spec(request, tmp_path):
-    fields = GLYPHS if request.param == "glyphs" else MAKERS[request.param](tmp_path, NUMBERS)
+    maker = (UNREAD | MAKERS)[request.param]
+    fields = maker(tmp_path, NUMBERS) if request.param in MAKERS else maker(tmp_path)
     return PAIRS.spec(request.param)(kind=request.param, **fields)
 
 
-@pytest.fixture(params=[kind for kind in PAIRS.kinds() if kind != "glyphs"])
+@pytest.fixture(params=[kind for kind in PAIRS.kinds() if kind not in UNREAD])
 def made(request, tmp_path):
     """`made(name, numbers, ...)` is a spec of pairs in a folder of that name."""
 
@@ -326,3 +334,14 @@ def reachable(source):
 def test_every_field_is_described(spec):
     for name, field in type(spec).model_fields.items():
         assert field.description, name
+
+
+def test_labels_are_one_a_row_or_none_at_all(spec):
+    source = spec.open()
+    if source.labels is None:
+        assert source.classes == 0
+        return
+    assert source.labels.dtype == np.int32
+    assert source.labels.shape == (len(source),)
+    assert source.labels.min() >= -1
+    assert source.classes == source.labels.max() + 1

@@ -28,11 +28,18 @@ class PairSource(ABC):
     """Changes when the pairs or their order change."""
     notes: Mapping[str, int] = MappingProxyType({})
     """What opening found odd but usable, with how many rows it concerns, such as empty captions."""
+    labels: NDArray[np.int32] | None = None
+    """(N,), the class of each row, -1 for none. None: these pairs know no classes."""
     in_memory: bool = False
     """Whether reading an image costs next to nothing, so that loader workers would not pay."""
 
     @abstractmethod
     def __len__(self) -> int: ...
+
+    @property
+    def classes(self) -> int:
+        """How many classes the labels name: one more than the largest."""
+        return 0 if self.labels is None else int(self.labels.max(initial=-1)) + 1
 
     @abstractmethod
     def image(self, row: int, draft: int | None = None) -> Image:

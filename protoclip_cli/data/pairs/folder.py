@@ -11,11 +11,13 @@ from typing import Literal
 
 import numpy as np
 import pyarrow as pa
-from pydantic import Field
+import pyarrow.compute as pc
+from pydantic import Field, model_validator
 
 from protoclip_cli.core.errors import DataError
-from protoclip_cli.data.benchmarks.folder_images import SUFFIXES, is_hidden
+from protoclip_cli.data.benchmarks.folder_images import SUFFIXES, in_order, is_hidden, scan
 from protoclip_cli.data.captions import Captions
+from protoclip_cli.data.classes import Templates, captions_of_classes, number_classes
 from protoclip_cli.data.images import MAX_PIXELS
 from protoclip_cli.data.pairs._files import FilePairs, existing_folder
 from protoclip_cli.data.pairs.base import PairSpec
@@ -30,11 +32,17 @@ class FolderPairs(PairSpec):
     """The folder."""
     caption_per_line: bool = False
     """Take every line of a text that is not blank as one caption of its image, not the whole text."""
+    classes: bool = False
+    """Take the first folder below `path` as the class of an image; one outside all folders has none."""
+    templates: Templates = ()
+    """Captions to write from the names of class folders instead of reading texts, such as `a photo of a {}.`"""
     max_pixels: int = Field(MAX_PIXELS, gt=0)
     """Images of more pixels than this, width times height, are refused before they are decoded."""
 
     def open(self) -> FilePairs:
         root = existing_folder(self.path, "path", "a folder with files such as dog.jpg and dog.txt")
+        if self.templates:
+            return self._written(root)
         found = _Found()
         names: list[str] = []
         texts: list[str] = []
@@ -60,7 +68,41 @@ class FolderPairs(PairSpec):
         }
         captions_of = Captions.grouped(pa.array(texts, pa.large_string()), np.array(counts, np.int64))
         paths = pa.array(names, pa.large_string())
-        return FilePairs(self.kind, paths, captions_of, str(root), self.max_pixels, notes)
+        labels = number_classes(_first_folders(paths))[0] if self.classes else None
+        return FilePairs(self.kind, paths, captions_of, str(root), self.max_pixels, notes, labels=labels)
+
+    def _written(self, root: Path) -> FilePairs:
+        """All images in class folders, with captions written from the names of these."""
+        found = scan(root)
+        folders = in_order(set(found.files))
+        names = [name for folder in folders for name in found.files[folder]][: self.limit]
+        if not names:
+            raise DataError(
+                f"{root} has no folder with images", hint="put the images of each class into a folder of it"
+            )
+        each = [len(found.files[folder]) for folder in folders]
+        labels = np.repeat(np.arange(len(folders), dtype=np.int32), each)[: self.limit]
+        captions = captions_of_classes(labels, [name.replace("_", " ") for name in folders], self.templates)
+        notes = {"hidden, no images or in no class folder, and left out": found.ignored}
+        paths = pa.array(names, pa.large_string())
+        return FilePairs(self.kind, paths, captions, str(root), self.max_pixels, notes, labels=labels)
+
+    @model_validator(mode="after")
+    def _names_classes(self) -> FolderPairs:
+        if self.templates and not self.classes:
+            raise ValueError("templates write captions from class folders: set classes: true")
+        if self.templates and self.caption_per_line:
+            raise ValueError("templates write the captions: remove caption_per_line")
+        return self
+
+
+def _first_folders(paths: pa.LargeStringArray) -> pa.LargeStringArray:
+    """The first folder of each path; empty for a file outside all folders."""
+    return pc.if_else(
+        pc.match_substring(paths, "/"),
+        pc.replace_substring_regex(paths, "/.*", ""),
+        pa.scalar("", pa.large_string()),
+    )
 
 
 @dataclass(slots=True)

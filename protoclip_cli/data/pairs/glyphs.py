@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator
 from difflib import get_close_matches
 from typing import Literal
@@ -18,19 +19,24 @@ from protoclip_cli.data.captions import Captions
 from protoclip_cli.data.fingerprints import fingerprint
 from protoclip_cli.data.pairs.base import PairSource, PairSpec
 
+GlyphClasses = Literal["name", "category", "face"]
+
 
 class Glyphs(PairSource):
     """Small grey pictures in memory, sorted by face and then by code point."""
 
     in_memory = True
 
-    def __init__(self, chosen: list[str], side: int, limit: int | None) -> None:
+    def __init__(
+        self, chosen: list[str], side: int, limit: int | None, classes: GlyphClasses | None = None
+    ) -> None:
         """Draw the faces that were not drawn before.
 
         Args:
             chosen: faces, in order.
             side: of each picture, in pixels.
             limit: keep only the first rows.
+            classes: what the class of a glyph is. None: there are no classes.
         """
         drawn = [faces.draw(face, side) for face in chosen]
         self._faces = chosen
@@ -43,7 +49,9 @@ class Glyphs(PairSource):
         self.pictures.flags.writeable = False
         texts = pa.array(self._write_captions(), pa.large_string(), size=len(self))
         self.captions = Captions(texts)
-        self.fingerprint = fingerprint("glyphs", self.pictures, texts)
+        self.labels = None if classes is None else self._number(classes)
+        labels = () if self.labels is None else (self.labels,)
+        self.fingerprint = fingerprint("glyphs", self.pictures, texts, *labels)
 
     def __len__(self) -> int:
         return len(self._code_points)
@@ -67,6 +75,15 @@ class Glyphs(PairSource):
         """The Unicode name of a row's character in lower case, without the style."""
         return faces.name(self.code_point(row))
 
+    def _number(self, classes: GlyphClasses) -> NDArray[np.int32]:
+        """(N,), the class of each row."""
+        if classes == "face":
+            return self._face.astype(np.int32)
+        points, place = np.unique(self._code_points, return_inverse=True)
+        of_point = {"name": faces.name, "category": lambda point: unicodedata.category(chr(point))}[classes]
+        kinds = [of_point(int(point)) for point in points]
+        return np.unique(kinds, return_inverse=True)[1].astype(np.int32)[place]
+
     def _write_captions(self) -> Iterator[str]:
         for row in range(len(self)):
             yield f"{self.name(row)}, {faces.STYLES[self.face(row)]}"
@@ -81,6 +98,8 @@ class GlyphPairs(PairSpec):
     """`held_out` is the DejaVu Serif family, `train` is everything else."""
     faces: tuple[str, ...] | None = None
     """Only these faces of the split, such as [DejaVuSans, STIXGeneral]. Null: all of them."""
+    classes: GlyphClasses | None = None
+    """The class of a glyph: its `name`, its Unicode `category` or its `face`. Null: there are no classes."""
     side: int = Field(32, ge=8, le=256)
     """Width and height of the pictures in pixels."""
 
@@ -103,4 +122,4 @@ class GlyphPairs(PairSpec):
                 f"no face is left: '{self.split}' has {', '.join(split)}",
                 hint="set `split: all`, or other `faces`",
             )
-        return Glyphs(chosen, self.side, self.limit)
+        return Glyphs(chosen, self.side, self.limit, self.classes)

@@ -11,7 +11,7 @@ import torch
 from protoclip_cli.core.errors import BadImage, DataError, ProtoclipError, ResourceError
 from protoclip_cli.core.types import Preprocess
 from protoclip_cli.data.captions import Captions
-from protoclip_cli.data.loader import ImageReader, PairReader, Request, load
+from protoclip_cli.data.loader import ImageReader, PairReader, Request, choose_captions, load
 from protoclip_cli.data.pairs import PAIRS
 from protoclip_cli.data.tokens import tokenize
 from protoclip_cli.data.views import IMAGE_VIEWS
@@ -227,3 +227,24 @@ def test_two_views_of_an_image_differ(glyphs):
     one = reader(glyphs)[Request(0, 0, np.arange(3), np.arange(3), 2, 0)].batch
     assert one.text == ()
     assert not torch.equal(*one.image)
+
+
+def test_labels_are_those_of_the_rows_that_were_read():
+    labelled = PAIRS.spec("glyphs")(kind="glyphs", limit=60, classes="name").open()
+    source = Broken(labelled, {1})
+    source.labels = labelled.labels
+    rows = np.arange(3)
+    one = reader(source)[Request(0, 0, rows, rows, 1, 1, labels=True)].batch
+    assert one.row[1] != 1
+    assert one.labels.dtype == torch.long
+    assert one.labels.tolist() == labelled.labels[one.row.numpy()].tolist()
+    assert reader(source)[Request(0, 0, rows, rows, 1, 1)].batch.labels is None
+
+
+def test_a_template_is_drawn_anew_in_each_episode_and_stays_in_it():
+    texts = Captions(["a cat", "the cat", "one dog", "this dog"], np.array([0, 2, 4]), np.arange(40) % 2)
+    chosen = [choose_captions(texts, 0, episode, np.arange(40)) for episode in (0, 0, 1)]
+    assert np.array_equal(chosen[0], chosen[1])
+    assert not np.array_equal(chosen[0], chosen[2])
+    assert np.array_equal(chosen[0] // 2, np.arange(40) % 2)
+    assert set(chosen[0].tolist()) == {0, 1, 2, 3}

@@ -1,0 +1,89 @@
+"""CompRess: match the teacher's distribution of similarities over a queue of past features.
+
+Koohpayegani et al., CompRess: Self-Supervised Learning by Compressing Representations, 2020.
+https://arxiv.org/abs/2010.14713
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor
+
+from protoclip_cli.core.types import Outcome, StepInputs
+from protoclip_cli.core.widths import Widths
+from protoclip_cli.objectives._queue import QueueStart, RingQueue
+from protoclip_cli.objectives._student_teacher import StudentTeacher, StudentTeacherSpec
+
+
+def compress_loss(
+    student: Tensor, teacher: Tensor, student_queue: Tensor, teacher_queue: Tensor, temperature: float
+) -> Tensor:
+    """Kullback-Leibler divergence of the student's similarities to a queue from the teacher's.
+
+    Args:
+        student: (b, D), unit length.
+        teacher: (b, T), unit length. Row i teaches row i.
+        student_queue: (Q, D), what the student is compared with.
+        teacher_queue: (Q, T), what the teacher is compared with. Place i holds the same row as the student's.
+        temperature: of both distributions.
+
+    Returns:
+        Scalar, mean over rows.
+
+    >>> import torch
+    >>> rows = torch.eye(3)
+    >>> compress_loss(rows, rows, rows, rows, 0.04).item()
+    0.0
+    """
+    aim = F.log_softmax(teacher @ teacher_queue.T / temperature, dim=-1)
+    found = F.log_softmax(student @ student_queue.T / temperature, dim=-1)
+    return F.kl_div(found, aim, reduction="batchmean", log_target=True)
+
+
+class Compress(StudentTeacher):
+    """CompRess. The features of all processes enter the queues after the step; in ITRA each had its own."""
+
+    def __init__(self, spec: CompressSpec, student_width: int, teacher_width: int) -> None:
+        super().__init__(spec)
+        self.spec = spec
+        self.teacher_queue = RingQueue(spec.queue, teacher_width, spec.start)
+        self.student_queue = None
+        if spec.queues == 2:
+            self.student_queue = RingQueue(spec.queue, student_width, spec.start, stream=1)
+
+    def forward(self, inputs: StepInputs) -> Outcome:
+        """Compute the loss of this process's rows."""
+        student = F.normalize(self.student_rows(inputs)[inputs.own], dim=-1)
+        teacher = F.normalize(self.teacher_rows(inputs)[inputs.own], dim=-1)
+        teachers = self.teacher_queue.rows.to(student.dtype)
+        students = teachers if self.student_queue is None else self.student_queue.rows.to(student.dtype)
+        return Outcome(compress_loss(student, teacher, students, teachers, self.spec.temperature))
+
+    def after_step(self, inputs: StepInputs) -> None:
+        """Let the features into the queues."""
+        self.teacher_queue.push(F.normalize(self.teacher_rows(inputs), dim=-1))
+        if self.student_queue is not None:
+            self.student_queue.push(F.normalize(self.student_rows(inputs), dim=-1))
+
+
+class CompressSpec(StudentTeacherSpec):
+    """CompRess, distillation of similarities to a queue."""
+
+    kind: Literal["compress"]
+    queues: Literal[1, 2] = 1
+    """1: both sides are compared with past features of the teacher. 2: each with its own."""
+    queue: int = Field(65_536, gt=0)
+    """How many past features to compare with."""
+    temperature: float = Field(0.04, gt=0)
+    """Temperature of both sides' similarities."""
+    start: QueueStart = "uniform"
+    """What the queues hold at first: `unit` vectors, or the original's vectors of `uniform` entries."""
+
+    def build(self, widths: Widths, model_scale: Tensor | None) -> Compress:  # noqa: ARG002
+        """Make the objective."""
+        if self.queues == 1:
+            self.common_width(widths)
+        return Compress(self, widths.of(self.head), self.teacher_width(widths))
