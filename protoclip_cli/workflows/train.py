@@ -28,6 +28,7 @@ from protoclip_cli.training.guidance import Guidance
 from protoclip_cli.training.journal import Journal
 from protoclip_cli.training.learner import Learner
 from protoclip_cli.training.loop import Loop
+from protoclip_cli.training.odd_texts import OddTextCount
 from protoclip_cli.training.saving import Progress, Saver
 from protoclip_cli.training.step import Stepper
 from protoclip_cli.workflows.after_episode import AfterEpisode
@@ -155,6 +156,7 @@ def _train(
         saver=saver,
         journal=Journal(folder, plan.batch, recipe.compute.precision == "fp16", contrastive),
         bad_images=bad_images,
+        odd_texts=OddTextCount(folder, reporter, accelerator.device),
         reporter=reporter,
         progress=progress,
         track=_tracking(recipe, accelerator),
