@@ -53,9 +53,11 @@ def _evaluating(towers: Towers) -> Iterator[None]:
     """As in evaluation inside, so that norms remember nothing of what is tried."""
     training = {module: module.training for module in towers.modules()}
     towers.eval()
-    yield
-    for module, before in training.items():
-        module.training = before
+    try:
+        yield
+    finally:
+        for module, before in training.items():
+            module.training = before
 
 
 def largest_side(recipe: TrainRecipe, towers: Towers) -> int:
