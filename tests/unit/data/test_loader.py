@@ -261,7 +261,9 @@ def texts(made_by, *, workers=0, **where):
     ]
 
 
-@pytest.mark.parametrize("policies", [(WEAK, STRONG), (PLAIN, STRONG), (CAPTIONS,), (PLAIN, CAPTIONS)])
+@pytest.mark.parametrize(
+    "policies", [(WEAK,), (WEAK, STRONG), (PLAIN, STRONG), (CAPTIONS,), (PLAIN, CAPTIONS)]
+)
 def test_workers_and_processes_change_no_text(policies, glyphs):
     made_by = text_reader(Broken(glyphs, BAD, WORDY), *policies)
     alone = texts(made_by)
