@@ -153,10 +153,20 @@ class Captions:
         """
         if self._first is None:
             return rows.copy()
+        first, counts = self.spans(rows)
+        return first + (chance * counts).astype(np.int64)
+
+    def spans(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The first caption of each row, and how many it has; (b,) both.
+
+        >>> Captions(["a", "b", "c"], np.array([0, 2, 3])).spans(np.array([1, 0]))
+        (array([2, 0]), array([1, 2]))
+        """
+        if self._first is None:
+            return rows.copy(), np.ones_like(rows)
         if self._group is not None:
             rows = self._group[rows].astype(np.int64)
-        counts = self._first[rows + 1] - self._first[rows]
-        return self._first[rows] + (chance * counts).astype(np.int64)
+        return self._first[rows], self._first[rows + 1] - self._first[rows]
 
     @property
     def codes(self) -> NDArray[np.int32]:

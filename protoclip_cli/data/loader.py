@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import atexit
 import multiprocessing
+import os
 import signal
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields, replace
 from typing import TypeVar
 
 import numpy as np
@@ -23,8 +24,9 @@ from protoclip_cli.data.benchmarks.base import Images
 from protoclip_cli.data.captions import Captions
 from protoclip_cli.data.dead_workers import hand_over, in_words
 from protoclip_cli.data.pairs.base import PairSource
+from protoclip_cli.data.reading_texts import NOTHING_ODD, OddTexts, TextViews
 from protoclip_cli.data.tokens import TokenTable
-from protoclip_cli.data.views.base import ImageView
+from protoclip_cli.data.views.base import ImageView, smallest_draft
 
 _REPLACEMENTS = 20
 
@@ -55,14 +57,16 @@ class Fetched:
     batch: Batch
     bad: tuple[tuple[int, str], ...] = ()
     """Row and reason of each."""
+    odd_texts: OddTexts = NOTHING_ODD
+    """Of the texts that were made for this batch."""
 
     def pin_memory(self) -> Fetched:
         """Page-lock the tensors, so that copies to the accelerator can overlap with its work."""
-        return Fetched(_map(self.batch, lambda tensor: tensor.pin_memory()), self.bad)
+        return replace(self, batch=_map(self.batch, lambda tensor: tensor.pin_memory()))
 
     def own_memory(self) -> Fetched:
         """A copy outside the little memory that loader processes share with this one."""
-        return Fetched(_map(self.batch, lambda x: x.clone() if x.is_shared() else x), self.bad)
+        return replace(self, batch=_map(self.batch, lambda x: x.clone() if x.is_shared() else x))
 
     def to(self, device: torch.device) -> Batch:
         """The batch on a device, copied without waiting."""
@@ -94,13 +98,27 @@ class PairReader(Dataset[Fetched]):
         self,
         source: PairSource,
         tokens: TokenTable | None,
-        view: ImageView,
+        views: Sequence[ImageView],
         clean_view: ImageView,
         *,
         seed: int,
         short_texts: bool,
+        text_views: TextViews | None = None,
     ) -> None:
-        self.source, self.tokens, self.view, self.clean_view = source, tokens, view, clean_view
+        """Put the parts together.
+
+        Args:
+            source: what is read.
+            tokens: of its captions.
+            views: make the image views, by number; the last one makes any further ones.
+            clean_view: what evaluation sees.
+            seed: of the run.
+            short_texts: pad texts to the longest of a batch instead of the context length.
+            text_views: make the text views. None: all are the captions as they are.
+        """
+        self.source, self.tokens, self.clean_view = source, tokens, clean_view
+        self.views, self.text_views = tuple(views), text_views
+        self.draft = smallest_draft(self.views)
         self.seed, self.short_texts = seed, short_texts
 
     def __getitem__(self, request: Request) -> Fetched:
@@ -113,19 +131,29 @@ class PairReader(Dataset[Fetched]):
             images.append(image)
             bad += failed
         views = [
-            self.view(images, self._keys(request.episode, rows, f"image view {view}"))
-            for view in range(request.image_views)
+            self.views[min(number, len(self.views) - 1)](
+                images, self._keys(request.episode, rows, f"image view {number}")
+            )
+            for number in range(request.image_views)
         ]
         clean = self.clean_view(images, self._keys(request.anchor, rows, "clean")) if request.clean else None
         captions = self.choose_captions(request.anchor, rows)
-        texts = []
-        if request.text_views:
-            assert self.tokens is not None
-            texts = [self.tokens.rows(captions, short=self.short_texts)] * request.text_views
+        texts, odd = self._texts(request, rows, captions)
         position, row, caption = (torch.from_numpy(x) for x in (request.positions, rows, captions))
         labels = self._labels(rows) if request.labels else None
         batch = Batch(position, row, caption, tuple(views), tuple(texts), labels, clean)
-        return Fetched(batch, tuple(bad))
+        return Fetched(batch, tuple(bad), odd)
+
+    def _texts(
+        self, request: Request, rows: NDArray[np.int64], captions: NDArray[np.int64]
+    ) -> tuple[list[Tensor], OddTexts]:
+        """The text views, and what was odd about them."""
+        if not request.text_views:
+            return [], NOTHING_ODD
+        assert self.tokens is not None
+        if self.text_views is None:
+            return [self.tokens.rows(captions, short=self.short_texts)] * request.text_views, NOTHING_ODD
+        return self.text_views(request.episode, rows, captions, request.text_views, short=self.short_texts)
 
     def _labels(self, rows: NDArray[np.int64]) -> Tensor:
         """(b,), long, the classes of the rows that were read."""
@@ -147,7 +175,7 @@ class PairReader(Dataset[Fetched]):
         replacements = (uniform(line, _REPLACEMENTS)[0] * len(self.source)).astype(int)
         for candidate in [row, *map(int, replacements)]:
             try:
-                return self.source.image(candidate, self.view.draft), candidate, bad
+                return self.source.image(candidate, self.draft), candidate, bad
             except BadImage as error:
                 bad.append((candidate, str(error)))
         raise DataError(
@@ -189,6 +217,9 @@ def load(reader: Dataset[T], requests: Iterable[R], *, workers: int, pin: bool) 
         workers: processes that read ahead; 0 reads when asked.
         pin: page-lock the batches.
     """
+    if workers:
+        # Threads of Rust's tokenizers do not survive a fork; unasked, they warn of it once per worker.
+        os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     loader = DataLoader(
         _InWords(reader),
         batch_size=None,

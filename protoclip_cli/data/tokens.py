@@ -69,7 +69,7 @@ def tokenize(captions: Captions, tokenizer: Tokenize, context_length: int) -> To
         context_length: L, the most tokens the model takes.
     """
     mine = share(len(captions))
-    work = _Work(tokenizer, context_length, int(tokenizer([""], context_length)[0, -1]))
+    work = Tokens(tokenizer, context_length)
     chunks = (captions.slice(at, min(at + _CHUNK, mine.stop)) for at in range(mine.start, mine.stop, _CHUNK))
     done = list(_in_parallel(work, chunks) if len(mine) >= _WORTH_A_POOL else map(work, chunks))
     empty = (np.zeros(0, np.int32), np.zeros(0, np.int64), 0)
@@ -82,13 +82,24 @@ def tokenize(captions: Captions, tokenizer: Tokenize, context_length: int) -> To
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Work:
-    """Tokenises a chunk of texts, in this process or in another."""
+class Tokens:
+    """Tokenises a few texts, in this process or in another."""
 
-    tokenizer: Tokenize
-    length: int
-    pad: int
+    def __init__(self, tokenizer: Tokenize, context_length: int) -> None:
+        """Find out what pads.
+
+        Args:
+            tokenizer: the model's.
+            context_length: L, the most tokens the model takes.
+        """
+        self.tokenizer, self.length = tokenizer, context_length
+        self.pad = int(tokenizer([""], context_length)[0, -1])
+
+    def table(self, texts: Sequence[str]) -> TokenTable:
+        """The tokens of some texts; of one that was cut, fewer than it has."""
+        ids, lengths, cut = self(texts)
+        first = np.concatenate([[0], lengths.cumsum()])
+        return TokenTable(ids, first, self.pad, self.length, cut)
 
     def __call__(self, texts: Sequence[str]) -> tuple[NDArray[np.int32], NDArray[np.int64], int]:
         """The tokens without padding, how many each text has, and how many texts were cut."""
@@ -104,7 +115,7 @@ class _Work:
 
 
 def _in_parallel(
-    work: _Work, chunks: Iterable[Sequence[str]]
+    work: Tokens, chunks: Iterable[Sequence[str]]
 ) -> Iterator[tuple[NDArray[np.int32], NDArray[np.int64], int]]:
     # Spawned, not forked: this process may already run threads.
     with ProcessPoolExecutor(available_cores(), get_context("spawn")) as pool:

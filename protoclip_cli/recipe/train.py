@@ -11,6 +11,8 @@ from protoclip_cli.compute.device import ComputeSpec
 from protoclip_cli.core.needs import Needs, merge
 from protoclip_cli.core.spec import Spec
 from protoclip_cli.core.types import Modality
+from protoclip_cli.data.text_views import TextViewSpec
+from protoclip_cli.data.views import ImageViewSpec
 from protoclip_cli.objectives import ObjectiveSpec
 from protoclip_cli.recipe.parts import (
     AnyImageView,
@@ -52,6 +54,38 @@ class ViewsSpec(Spec):
     """Policy of the images."""
     text: AnyTextView = Field(default={"kind": "plain"}, validate_default=True)
     """Policy of the captions."""
+    augmented_image: AnyImageView | None = None
+    """Policy of the image views after the first. Empty: that of the first, with other chance."""
+    augmented_text: AnyTextView | None = None
+    """Policy of the text views after the first. Empty: that of the first, with other chance."""
+
+    def mistakes(self, needs: Needs) -> Iterator[str]:
+        """What does not fit the views that objectives read."""
+        for side, count in (("image", needs.image_views), ("text", needs.text_views)):
+            if getattr(self, f"augmented_{side}") is not None and count < 2:
+                yield f"views.augmented_{side} is given, and no objective reads more than one {side} view"
+        for name, policy, count in self._image_shares(needs.image_views):
+            if count and (mistake := policy.mistake(count)):
+                yield f"views.{name}: {mistake}"
+
+    def image_policies(self, count: int) -> list[tuple[ImageViewSpec, int]]:
+        """By number of an image view: whose it is, and which one of that policy's."""
+        return [
+            (policy, number)
+            for _, policy, views in self._image_shares(max(count, 1))
+            for number in range(views)
+        ]
+
+    def _image_shares(self, count: int) -> list[tuple[str, ImageViewSpec, int]]:
+        """The image policies by name, and how many views each makes."""
+        if self.augmented_image is None or not count:
+            return [("image", self.image, count)]
+        return [("image", self.image, 1), ("augmented_image", self.augmented_image, count - 1)]
+
+    @property
+    def text_policies(self) -> list[TextViewSpec]:
+        """By number of a text view: whose it is; the last one is that of any further views."""
+        return [policy for policy in (self.text, self.augmented_text) if policy is not None]
 
 
 class TowersSpec(Spec):
@@ -129,6 +163,7 @@ class TrainRecipe(Spec):
         return self
 
     def _mistakes(self) -> Iterator[str]:
+        yield from self.views.mistakes(self.needs)
         yield from self._objective_mistakes()
         yield from self._prototype_mistakes()
         yield from self._model_mistakes()

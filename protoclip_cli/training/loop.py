@@ -39,6 +39,7 @@ from protoclip_cli.training.feed import Feed
 from protoclip_cli.training.guidance import Guidance
 from protoclip_cli.training.journal import Journal
 from protoclip_cli.training.learner import Learner
+from protoclip_cli.training.odd_texts import OddTextCount
 from protoclip_cli.training.phases import Phase, phase_of
 from protoclip_cli.training.saving import Progress, Saver
 from protoclip_cli.training.specs import TowerSpec
@@ -68,6 +69,7 @@ class Loop:
     saver: Saver
     journal: Journal
     bad_images: BadImages
+    odd_texts: OddTextCount
     reporter: Reporter
     progress: Progress
     track: Callable[[dict[str, Any], int], None]
@@ -160,6 +162,7 @@ class Loop:
             if self.saver.due_after_step(self.progress.step) and self.progress.step < last:
                 self._save()
         self._flush()
+        self.odd_texts.tell(self.progress.episode, self.progress.step)
         self._took("train", time.perf_counter() - began)
         self.progress.phase = "evaluate"
         if self.saver.due_after_episode(self.progress.episode):
@@ -181,6 +184,7 @@ class Loop:
         fetched = self.feed.next(self.progress.step)
         waited = time.perf_counter() - began
         self.bad_images.see(fetched, self.progress.step)
+        self.odd_texts.see(fetched)
         step, rates = self.progress.step, self._rates(self.progress.step)
         metrics = self.stepper.step(fetched.to(self.device), phase, step, rates, self.guidance)
         self.progress.step += 1

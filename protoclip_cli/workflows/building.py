@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 
 from protoclip_cli.compute.processes import is_main
@@ -27,17 +25,8 @@ from protoclip_cli.training.episodes import Plan
 from protoclip_cli.training.learner import Learner
 from protoclip_cli.training.phases import anchors_of
 from protoclip_cli.workflows.abilities import check_abilities
-
-
-@dataclass(frozen=True, slots=True)
-class Tokenizing:
-    """A tower's tokenizer as `data.tokens` calls it; travels to other processes."""
-
-    towers_tokenizer: object
-
-    def __call__(self, texts: object, length: int) -> torch.Tensor:
-        """Tokens of texts, padded or cut to a length."""
-        return self.towers_tokenizer(list(texts), context_length=length)  # type: ignore[operator, call-overload, no-any-return]
+from protoclip_cli.workflows.tokenizing import Tokenizing
+from protoclip_cli.workflows.viewing import tokens_that_learn
 
 
 def check_processes(recipe: TrainRecipe, processes: int) -> None:
@@ -97,7 +86,8 @@ def build_learner(
     scale = towers.scale
     heads = {name: spec.width for name, spec in recipe.model.head_specs.items()}
     widths = Widths(towers.width, heads, teacher_width, frozen_width, classes)
-    if recipe.model.vocabulary == "used" and not keep_used_vocabulary(towers, tokens.used()):
+    used = tokens_that_learn(recipe, towers, tokens)
+    if used is not None and not keep_used_vocabulary(towers, used):
         raise RecipeError(
             "model.vocabulary: used needs a text tower with open_clip's own token table",
             hint="set model.vocabulary: full",

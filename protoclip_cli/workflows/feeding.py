@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import Any
 
@@ -15,10 +16,12 @@ from protoclip_cli.data.cache_folder import cache_folder
 from protoclip_cli.data.loader import PairReader
 from protoclip_cli.data.pairs import PairSource
 from protoclip_cli.data.pixel_making import open_pixels
+from protoclip_cli.data.reading_texts import TextViews
 from protoclip_cli.data.slow_reads import WatchedReads, tell_slow_reads
-from protoclip_cli.data.tokens import TokenTable
+from protoclip_cli.data.text_views import TextView
+from protoclip_cli.data.tokens import Tokens, TokenTable
 from protoclip_cli.data.views import IMAGE_VIEWS
-from protoclip_cli.data.views.base import ImageView
+from protoclip_cli.data.views.base import ImageView, smallest_draft
 from protoclip_cli.models.towers import Towers
 from protoclip_cli.prototypes.board_files import BoardFiles
 from protoclip_cli.recipe.teacher import BankSpec
@@ -33,6 +36,13 @@ from protoclip_cli.training.learner import Learner
 from protoclip_cli.training.phases import has_prototypes, phase_of
 from protoclip_cli.training.specs import ImageCacheSpec
 from protoclip_cli.workflows.extract_teacher import extract_teacher
+from protoclip_cli.workflows.tokenizing import Tokenizing
+from protoclip_cli.workflows.viewing import (
+    build_image_views,
+    build_text_views,
+    largest_side,
+    tokens_that_learn,
+)
 
 _GB = 10**9
 
@@ -49,41 +59,39 @@ def build_feed(
     """What reads the batches of the run."""
     objectives, schedule = recipe.typed_objectives, {side: recipe.tower(side) for side in Modality}
     spec, workers = recipe.prototypes, loader_workers(recipe, source, device)
-    view = recipe.views.image.build(towers.preprocess)
+    images, texts = build_image_views(recipe, towers), build_text_views(recipe, source, reporter)
     source = WatchedReads(source, workers)
     if recipe.image_cache is not None:
         with tell_slow_reads(source, reporter.warn):
-            cached = _cached(recipe.image_cache, source, view, workers, reporter)
+            cached = _cached(recipe.image_cache, source, smallest_draft(images), workers, reporter)
         source = WatchedReads(cached, workers)
     looking = Looking(
         frozenset(prototypes_to_make(recipe, plan)),
         clean=spec is not None and spec.look == "clean",
         keep_bytes=spec.keep_images_gb * _GB if spec else 0,
-        image_bytes=3 * towers.preprocess.size**2,
+        image_bytes=3 * largest_side(recipe, towers) ** 2,
     )
     return Feed(
         plan,
         lambda episode: phase_of(episode, objectives, schedule),
         looking,
-        build_reader(recipe, source, tokens, towers, view),
+        build_reader(recipe, source, tokens, towers, images, texts),
         workers=workers,
         pin=device.type == "cuda",
     )
 
 
 def _cached(
-    spec: ImageCacheSpec, source: PairSource, view: ImageView, workers: int, reporter: Reporter
+    spec: ImageCacheSpec, source: PairSource, draft: int | None, workers: int, reporter: Reporter
 ) -> PairSource:
     """The source with its images in a cache."""
     if source.in_memory:
         raise RecipeError("image_cache is given, and these pairs are in memory", hint="remove image_cache")
-    size = spec.size or view.draft
+    size = spec.size or draft
     if size is None:
         raise RecipeError("this image view takes images of any size", hint="set image_cache.size")
-    if view.draft is not None and size < view.draft:
-        reporter.warn(
-            f"image_cache.size {size}: crops are enlarged, which {view.draft} or more would spare them"
-        )
+    if draft is not None and size < draft:
+        reporter.warn(f"image_cache.size {size}: crops are enlarged, which {draft} or more would spare them")
     folder = cache_folder(spec.folder, "pixels")
     cached = open_pixels(source, folder, size, workers=workers, reporter=reporter)
     for note, rows in cached.notes.items():
@@ -92,13 +100,24 @@ def _cached(
 
 
 def build_reader(
-    recipe: TrainRecipe, source: PairSource, tokens: TokenTable, towers: Towers, view: ImageView
+    recipe: TrainRecipe,
+    source: PairSource,
+    tokens: TokenTable,
+    towers: Towers,
+    images: Sequence[ImageView],
+    texts: Sequence[TextView],
 ) -> PairReader:
     """What reads the pairs of a batch."""
     clean = IMAGE_VIEWS.spec("eval")(kind="eval").build(towers.preprocess)
     # A compiled tower would be compiled anew for every length.
     short = towers.short_texts and not recipe.compute.compile
-    return PairReader(source, tokens, view, clean, seed=recipe.seed, short_texts=short)
+    views = None
+    if any(view.changes or view.several for view in texts):
+        made = Tokens(Tokenizing(towers.tokenizer), tokens.context_length)
+        used = tokens_that_learn(recipe, towers, tokens)
+        learned = None if used is None else used.numpy()
+        views = TextViews(source.captions, tokens, made, texts, seed=recipe.seed, learned=learned)
+    return PairReader(source, tokens, images, clean, seed=recipe.seed, short_texts=short, text_views=views)
 
 
 def loader_workers(recipe: TrainRecipe, source: PairSource, device: torch.device) -> int:

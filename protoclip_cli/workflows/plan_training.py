@@ -20,6 +20,7 @@ from protoclip_cli.store.run import safe_name
 from protoclip_cli.training.episodes import Plan
 from protoclip_cli.workflows.building import build_towers, check_processes, make_plan, open_pairs
 from protoclip_cli.workflows.episode_cost import costliest_episode
+from protoclip_cli.workflows.viewing import build_image_views, build_text_views
 
 _BYTES = 4  # weights, gradients and optimiser state are float32 in every precision
 _LOOK_AT = 2
@@ -108,9 +109,10 @@ def plan_training(recipe: TrainRecipe, reporter: Reporter) -> TrainingPlan:
     check_processes(recipe, world())
     source = open_pairs(recipe.pairs, reporter, "pairs")
     plan = make_plan(recipe, source)
-    model = DualEncoder(
-        build_towers(recipe, reporter), recipe.model.head_specs, recipe.model.adapters.by_side
-    )
+    towers = build_towers(recipe, reporter)
+    build_image_views(recipe, towers)
+    build_text_views(recipe, source, reporter)
+    model = DualEncoder(towers, recipe.model.head_specs, recipe.model.adapters.by_side)
     counts = dict.fromkeys(Modality, 0)
     for name, parameter in model.named_parameters():
         counts[model.modality_of(name)] += parameter.numel()

@@ -30,6 +30,7 @@ from protoclip_cli.training.guidance import Guidance, TeacherRows
 from protoclip_cli.training.journal import Journal
 from protoclip_cli.training.learner import Learner
 from protoclip_cli.training.loop import Loop
+from protoclip_cli.training.odd_texts import OddTextCount
 from protoclip_cli.training.parts import Accumulation
 from protoclip_cli.training.saving import Progress, Saver
 from protoclip_cli.training.step import Stepper
@@ -170,6 +171,7 @@ def _train(
             folder, plan.batch, recipe.batch.contrasted, recipe.compute.precision == "fp16", contrastive
         ),
         bad_images=bad_images,
+        odd_texts=OddTextCount(folder, reporter, accelerator.device),
         reporter=reporter,
         progress=progress,
         track=_tracking(recipe, accelerator),

@@ -118,7 +118,7 @@ class Compared:
             IMAGE_VIEWS.spec(kind).model_validate({"kind": kind, **more}).build(Preprocess(SIDE))
             for kind, more in (("clip", {"min_scale": scale}), ("eval", {}))
         )
-        self.reader = PairReader(self.source, tokens, view, clean, seed=0, short_texts=False)
+        self.reader = PairReader(self.source, tokens, [view], clean, seed=0, short_texts=False)
 
     def ours(self) -> Iterator[Any]:
         """Batches of protoclip."""
@@ -143,7 +143,7 @@ class Compared:
         """Milliseconds of an image in this process, by what is done."""
         from protoclip_cli.compute.randomness import key, row_keys
 
-        draft = self.reader.view.draft
+        draft = self.reader.draft
         spent = {}
         began = time.perf_counter()
         for row in range(images):
@@ -153,7 +153,7 @@ class Compared:
         read = [self.source.image(row, draft) for row in range(images)]
         spent[f"decode for {draft}, giving {read[0].width} x {read[0].height}"] = time.perf_counter() - began
         began = time.perf_counter()
-        self.reader.view(read, row_keys(key(0, "view"), np.arange(images)))
+        self.reader.views[0](read, row_keys(key(0, "view"), np.arange(images)))
         spent["crop and resize"] = time.perf_counter() - began
         return {name: 1e3 * seconds / images for name, seconds in spent.items()}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,12 @@ class ImageView(ABC):
         """
 
 
+def smallest_draft(views: Iterable[ImageView]) -> int | None:
+    """The draft that is large enough for all of them."""
+    drafts = [view.draft for view in views]
+    return None if None in drafts else max(draft for draft in drafts if draft is not None)
+
+
 class ImageViewSpec(Spec, ABC):
     """How a recipe writes an image view."""
 
@@ -41,3 +47,15 @@ class ImageViewSpec(Spec, ABC):
     @abstractmethod
     def build(self, preprocess: Preprocess) -> ImageView:
         """Make the view for a model."""
+
+    def build_number(self, preprocess: Preprocess, number: int) -> ImageView:  # noqa: ARG002
+        """Make one of the policy's views: number 0 is the first *of this policy*. Here all are alike."""
+        return self.build(preprocess)
+
+    def side(self, preprocess: Preprocess) -> int:
+        """Side of its views in pixels. Where not the model's, the tower must take images of any size."""
+        return preprocess.size
+
+    def mistake(self, views: int) -> str | None:  # noqa: ARG002
+        """Why this policy cannot make so many views, or None."""
+        return None

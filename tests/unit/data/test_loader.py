@@ -2,6 +2,7 @@ import faulthandler
 import os
 import resource
 import signal
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -13,7 +14,9 @@ from protoclip_cli.core.types import Preprocess
 from protoclip_cli.data.captions import Captions
 from protoclip_cli.data.loader import ImageReader, PairReader, Request, choose_captions, load
 from protoclip_cli.data.pairs import PAIRS
-from protoclip_cli.data.tokens import tokenize
+from protoclip_cli.data.reading_texts import OddTexts, TextViews
+from protoclip_cli.data.text_views import TEXT_VIEWS
+from protoclip_cli.data.tokens import Tokens, tokenize
 from protoclip_cli.data.views import IMAGE_VIEWS
 
 
@@ -50,7 +53,7 @@ def glyphs():
 def reader(source, seed=0, view="glyphs"):
     made, clean = (IMAGE_VIEWS.spec(kind)(kind=kind).build(Preprocess(32)) for kind in (view, "eval"))
     return PairReader(
-        source, tokenize(source.captions, letters, 30), made, clean, seed=seed, short_texts=True
+        source, tokenize(source.captions, letters, 30), [made], clean, seed=seed, short_texts=True
     )
 
 
@@ -248,3 +251,96 @@ def test_a_template_is_drawn_anew_in_each_episode_and_stays_in_it():
     assert not np.array_equal(chosen[0], chosen[2])
     assert np.array_equal(chosen[0] // 2, np.arange(40) % 2)
     assert set(chosen[0].tolist()) == {0, 1, 2, 3}
+
+
+SEVERAL = np.arange(60) % 4 + 1
+WORDY = Captions.grouped([f"the {i} of a b c d" for i in range(SEVERAL.sum())], SEVERAL)
+
+
+def text_reader(source, *policies, learned=None, length=30):
+    table, tokens = tokenize(source.captions, letters, length), Tokens(letters, length)
+    made = [TEXT_VIEWS.spec(policy["kind"])(**policy).build() for policy in policies]
+    views = TextViews(source.captions, table, tokens, made, seed=0, learned=learned)
+    image, clean = (IMAGE_VIEWS.spec(kind)(kind=kind).build(Preprocess(32)) for kind in ("glyphs", "eval"))
+    return PairReader(source, table, [image], clean, seed=0, short_texts=True, text_views=views)
+
+
+WEAK, PLAIN, CAPTIONS = ({"kind": kind} for kind in ("clip_rocket_weak", "plain", "captions"))
+STRONG = {"kind": "clip_rocket_strong", "caption": "any", "clean": True}
+
+
+def asked(world=1, rank=0, episode=0, views=3):
+    for one in requests(world, rank, episode=episode):
+        yield replace(one, image_views=0, text_views=views)
+
+
+def texts(made_by, *, workers=0, **where):
+    """Its text views by step and number, each as lists of tokens without their padding."""
+    return [
+        [[[t for t in row if t] for row in view.tolist()] for view in one.batch.text]
+        for one in load(made_by, list(asked(**where)), workers=workers, pin=False)
+    ]
+
+
+@pytest.mark.parametrize(
+    "policies", [(WEAK,), (WEAK, STRONG), (PLAIN, STRONG), (CAPTIONS,), (PLAIN, CAPTIONS)]
+)
+def test_workers_and_processes_change_no_text(policies, glyphs):
+    made_by = text_reader(Broken(glyphs, BAD, WORDY), *policies)
+    alone = texts(made_by)
+    assert texts(made_by, workers=2) == alone
+    shares = [texts(made_by, world=2, rank=rank) for rank in range(2)]
+    for step, want in enumerate(alone):
+        assert [one + two for one, two in zip(shares[0][step], shares[1][step], strict=True)] == want
+    assert texts(made_by, episode=1) != alone
+    for step in alone:
+        assert step[0] != step[1] != step[2]
+
+
+def test_the_first_text_view_reads_the_chosen_caption_and_plain_ones_are_equal(glyphs):
+    source = Broken(glyphs, [], WORDY)
+    plain = texts(text_reader(source, PLAIN))
+    assert all(one == two == three for one, two, three in plain)
+    still = {**STRONG, "stop_words": 0, "none": 1, "swap": 0, "deletion": 0}
+    for policy in (CAPTIONS, still):
+        assert [step[0] for step in texts(text_reader(source, policy))] == [step[0] for step in plain]
+
+
+def test_changed_texts_that_are_cut_are_counted(glyphs):
+    made_by = text_reader(
+        Broken(glyphs, [], WORDY), PLAIN, {"kind": "clip_rocket_weak", "stop_words": 0}, length=9
+    )
+    (one, *_) = load(made_by, list(asked()), workers=0, pin=False)
+    assert one.odd_texts == OddTexts(cut=24)
+    assert one.batch.text[1].shape == (12, 9)
+
+
+def test_a_text_with_a_token_that_does_not_learn_is_its_caption(glyphs):
+    source = Broken(glyphs, [], Captions(["a b"] * 30 + ["c d"] * 30))
+    known = np.unique(letters(["a b"], 30).numpy())
+    policy = {"kind": "clip_rocket_strong", "stop_words": 0, "swap": 1, "deletion": 0}
+    made_by = text_reader(source, policy, learned=known)
+    request = Request(0, 0, np.arange(4), np.array([0, 1, 40, 41]), 0, 1)
+    one = made_by[request]
+    assert one.odd_texts == OddTexts(unknown=2)
+    assert one.batch.text[0].tolist() == letters(["b a", "b a", "c d", "c d"], 3).tolist()
+    assert made_by[replace(request, rows=np.arange(4))].odd_texts == OddTexts()
+
+
+def test_each_image_view_has_its_own_policy_and_one_reading_serves_all(glyphs):
+    read_at = []
+
+    class Noting(Broken):
+        def image(self, row, draft=None):
+            read_at.append(draft)
+            return super().image(row, draft)
+
+    specs = (("glyphs", {}), ("clip", {}), ("clip_rocket_strong", {"size": 20}))
+    views = [IMAGE_VIEWS.spec(kind)(**fields).build(Preprocess(32)) for kind, fields in specs]
+    both = PairReader(Noting(glyphs, []), None, views, views[0], seed=0, short_texts=True)
+    one = both[Request(0, 0, np.arange(3), np.arange(3), 4, 0)].batch
+    assert [view.shape[-1] for view in one.image] == [32, 32, 20, 20]
+    assert not torch.equal(one.image[2], one.image[3])
+    assert read_at == [max(view.draft for view in views)] * 3
+    alone = PairReader(glyphs, None, views[:1], views[0], seed=0, short_texts=True)
+    assert torch.equal(alone[Request(0, 0, np.arange(3), np.arange(3), 1, 0)].batch.image[0], one.image[0])

@@ -37,7 +37,7 @@ def glyphs():
 
 def read(source, rows, workers, warn):
     view = IMAGE_VIEWS.spec("eval")(kind="eval").build(Preprocess(32))
-    reader = PairReader(source, None, view, view, seed=0, short_texts=True)
+    reader = PairReader(source, None, [view], view, seed=0, short_texts=True)
     requests = [Request(0, 0, np.array([row]), np.array([row]), 1, 0) for row in rows]
     with tell_slow_reads(source, warn, PATIENCE):
         return list(load(reader, requests, workers=workers, pin=False))

@@ -6,7 +6,7 @@ import torch
 from protoclip_cli.data import tokens as module
 from protoclip_cli.data.captions import Captions
 from protoclip_cli.data.tokens import tokenize
-from protoclip_cli.workflows.building import Tokenizing
+from protoclip_cli.workflows.tokenizing import Tokenizing
 
 LENGTH = 8  # room for six words between the start and the end
 

@@ -30,7 +30,7 @@ def letters(texts, length):
 def pair_reader():
     source = PAIRS.spec("glyphs")(kind="glyphs", limit=60).open()
     view, clean = (IMAGE_VIEWS.spec(kind)(kind=kind).build(Preprocess(32)) for kind in ("glyphs", "eval"))
-    return PairReader(source, tokenize(source.captions, letters, 30), view, clean, seed=0, short_texts=True)
+    return PairReader(source, tokenize(source.captions, letters, 30), [view], clean, seed=0, short_texts=True)
 
 
 def make(pair_reader, *, keep=0, clean=False, workers=0, anchors=(0, 1, 2), looks=(1, 2)):
