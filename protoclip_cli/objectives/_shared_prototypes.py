@@ -32,12 +32,14 @@ class SharedPrototypes(StudentTeacher):
         super().__init__(spec)
         self.layer = PrototypeLayer(spec.prototypes, width)
 
-    def student_scores(self, rows: Tensor) -> Tensor:
-        """Cosines of features with prototypes, (b, D) of any length to (b, P)."""
-        scores: Tensor = self.layer(F.normalize(rows, dim=-1))
-        return scores
+    def prototypes(self) -> Tensor:
+        """(P, D), unit length."""
+        return F.normalize(self.layer.directions, dim=-1)
 
-    def teacher_scores(self, rows: Tensor) -> Tensor:
+    def student_scores(self, rows: Tensor, prototypes: Tensor) -> Tensor:
+        """Cosines of features with prototypes, (b, D) of any length to (b, P)."""
+        return F.linear(F.normalize(rows, dim=-1), prototypes)
+
+    def teacher_scores(self, rows: Tensor, prototypes: Tensor) -> Tensor:
         """The same without a gradient to the prototypes."""
-        directions = F.normalize(self.layer.directions.detach(), dim=-1)
-        return F.linear(F.normalize(rows, dim=-1), directions)
+        return self.student_scores(rows, prototypes.detach())

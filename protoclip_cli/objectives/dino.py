@@ -57,9 +57,10 @@ class Dino(SharedPrototypes):
     def forward(self, inputs: StepInputs) -> Outcome:
         """Compute the loss of this process's rows."""
         student, teacher = self.student_rows(inputs)[inputs.own], self.teacher_rows(inputs)[inputs.own]
+        prototypes = self.prototypes()
         loss = dino_loss(
-            self.student_scores(student),
-            self.teacher_scores(teacher),
+            self.student_scores(student, prototypes),
+            self.teacher_scores(teacher, prototypes),
             self.centre,
             self.spec.student_temperature,
             self.spec.teacher_temperature,
@@ -71,7 +72,7 @@ class Dino(SharedPrototypes):
         """Move the centre."""
         # Scores are linear in unit features, so the mean of features has the mean of all (B, P) scores.
         mean = F.normalize(self.teacher_rows(inputs), dim=-1).mean(dim=0)
-        scores = F.normalize(self.layer.directions, dim=-1) @ mean
+        scores = self.layer.directions @ mean / self.layer.directions.norm(dim=-1)
         self.centre.lerp_(scores, 1 - self.spec.momentum)
 
 

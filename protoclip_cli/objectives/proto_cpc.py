@@ -59,31 +59,32 @@ class ProtoCPC(SharedPrototypes):
     def forward(self, inputs: StepInputs) -> Outcome:
         """Compute the loss of this process's rows."""
         student, teacher = self.student_rows(inputs)[inputs.own], self.teacher_rows(inputs)
+        prototypes = self.prototypes()
         if self.spec.assignment == "softmax":
-            assignment = self._softmax(teacher[inputs.own])
+            assignment = self._softmax(teacher[inputs.own], prototypes)
         else:
-            assignment = self._sinkhorn(teacher)[inputs.own]
-        loss = proto_cpc_loss(
-            self.student_scores(student), assignment, self.prior, self.spec.student_temperature
-        )
+            assignment = self._sinkhorn(teacher, prototypes)[inputs.own]
+        scores = self.student_scores(student, prototypes)
+        loss = proto_cpc_loss(scores, assignment, self.prior, self.spec.student_temperature)
         agreement = F.cosine_similarity(student, teacher[inputs.own]).mean().detach()
         return Outcome(loss, {"agreement": agreement})
 
     @torch.no_grad()
     def after_step(self, inputs: StepInputs) -> None:
         """Move the prior."""
-        teacher = self.teacher_rows(inputs)
+        teacher, prototypes = self.teacher_rows(inputs), self.prototypes()
         if self.spec.assignment == "softmax":
-            taken = torch.stack([self._softmax(part).sum(dim=0) for part in teacher.split(_ROWS)]).sum(dim=0)
+            parts = [self._softmax(rows, prototypes).sum(dim=0) for rows in teacher.split(_ROWS)]
+            taken = torch.stack(parts).sum(dim=0)
         else:
-            taken = self._sinkhorn(teacher).sum(dim=0)
+            taken = self._sinkhorn(teacher, prototypes).sum(dim=0)
         self.prior.lerp_(taken / taken.mean(), 1 - self.spec.momentum).clamp_(min=_LEAST)
 
-    def _softmax(self, teacher: Tensor) -> Tensor:
-        return (self.teacher_scores(teacher) / self.spec.teacher_temperature).softmax(dim=-1)
+    def _softmax(self, teacher: Tensor, prototypes: Tensor) -> Tensor:
+        return (self.teacher_scores(teacher, prototypes) / self.spec.teacher_temperature).softmax(dim=-1)
 
-    def _sinkhorn(self, teacher: Tensor) -> Tensor:
-        return sinkhorn(self.teacher_scores(teacher), epsilon=self.spec.teacher_temperature)
+    def _sinkhorn(self, teacher: Tensor, prototypes: Tensor) -> Tensor:
+        return sinkhorn(self.teacher_scores(teacher, prototypes), epsilon=self.spec.teacher_temperature)
 
 
 class ProtoCPCSpec(SharedPrototypesSpec):

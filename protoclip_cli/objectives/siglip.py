@@ -65,9 +65,9 @@ def _of_rows(
 ) -> tuple[Tensor, Tensor]:
     """The sum of the losses of some images, and how many rank their text first."""
     logits = scale * image @ text.T + bias
-    # All pairs as strangers; of a pair that belongs together, -log(sigmoid(x)) = -log(sigmoid(-x)) - x.
+    # All pairs as strangers; of a pair that belongs together, softplus(-x) = softplus(x) - x.
     matched = logits.gather(1, partner[:, None])
-    loss = -F.logsigmoid(-logits).sum() - matched.sum()
+    loss = F.softplus(logits).sum() - matched.sum()
     return loss, (logits.detach().argmax(dim=-1) == partner).sum().to(loss.dtype)
 
 
