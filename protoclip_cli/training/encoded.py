@@ -75,7 +75,13 @@ class Views:
         return self.map(collect)
 
 
-def run_towers(model: DualEncoder, batch: Batch, needs: Needs, learning: frozenset[Modality]) -> Encoded:
+def run_towers(
+    model: DualEncoder,
+    batch: Batch,
+    needs: Needs,
+    learning: frozenset[Modality],
+    known: Encoded | None = None,
+) -> Encoded:
     """Run the towers on the views that are needed.
 
     Args:
@@ -83,10 +89,13 @@ def run_towers(model: DualEncoder, batch: Batch, needs: Needs, learning: frozens
         batch: this process's rows, or a part of them.
         needs: what of.
         learning: sides that get gradients.
+        known: what came out before, without gradients; a side that gets none is not run again.
     """
     heads = sorted(needs.heads)
 
     def side(modality: Modality, views: Sequence[Tensor]) -> tuple[Seen, ...]:
+        if known is not None and modality not in learning and not needs.token_logits:
+            return known.image if modality is Modality.IMAGE else known.text
         with _gradients(modality in learning):
             return tuple(model.run_tower(modality, view, heads) for view in views)
 

@@ -48,9 +48,9 @@ class Learner(nn.Module):
             objective.requires_grad_(name in phase.objectives)
             objective.train(name in phase.objectives)
 
-    def encode(self, batch: Batch, phase: Phase) -> Encoded:
-        """Run the towers that are needed on this process's rows, or on a part of them."""
-        return run_towers(self.model, batch, phase.needs, phase.learning)
+    def encode(self, batch: Batch, phase: Phase, known: Encoded | None = None) -> Encoded:
+        """Run the towers that are needed on this process's rows, or on a part of them; see `run_towers`."""
+        return run_towers(self.model, batch, phase.needs, phase.learning, known)
 
     def project(self, encoded: Encoded, phase: Phase) -> Views:
         """Run the heads that are needed on all rows of this process."""

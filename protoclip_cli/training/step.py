@@ -120,7 +120,7 @@ class Stepper:
         self._scaled(outcome.loss).backward()
         gradients = [None if tensor.grad is None else tensor.grad.chunk(len(parts)) for tensor in cached]
         for i, part in enumerate(parts):
-            tensors = self._encode(part, phase, (number, i)).tensors()
+            tensors = self._encode(part, phase, (number, i), done[i]).tensors()
             learns = [
                 (tensor, gradient[i])
                 for tensor, gradient in zip(tensors, gradients, strict=True)
@@ -130,10 +130,12 @@ class Stepper:
                 torch.autograd.backward([t for t, _ in learns], [g for _, g in learns])
         return inputs, dict(outcome.metrics)
 
-    def _encode(self, batch: Batch, phase: Phase, address: tuple[int, int]) -> Encoded:
+    def _encode(
+        self, batch: Batch, phase: Phase, address: tuple[int, int], known: Encoded | None = None
+    ) -> Encoded:
         self._take_chance("step", address)
         with self.autocast():
-            return self.learner.encode(batch, phase)
+            return self.learner.encode(batch, phase, known)
 
     def _look(self, batch: Batch, phase: Phase, address: tuple[int, int], guidance: Guidance) -> Guides:
         if phase.momentum is None and not phase.needs.frozen:

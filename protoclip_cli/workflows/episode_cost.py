@@ -27,6 +27,11 @@ def costliest_episode(recipe: TrainRecipe, plan: Plan, model: DualEncoder) -> di
     def cost(phase: Phase) -> dict[str, float]:
         views = {Modality.IMAGE: phase.needs.image_views, Modality.TEXT: phase.needs.text_views}
         passes = {side: count * (3 if side in phase.learning else 1) for side, count in views.items()}
+        if recipe.batch.accumulate > 1 and recipe.batch.accumulation == "grad_cache":
+            passes = {side: passes[side] + count * (side in phase.learning) for side, count in views.items()}
+        if phase.momentum is not None:
+            passes[Modality.IMAGE] += phase.momentum.image_views
+            passes[Modality.TEXT] += phase.momentum.text_views
         rows = plan.steps_per_episode * plan.batch
         costs = {"train": rows * sum(passes[side] * forward[side] for side in Modality)}
         if names := made.get(phase.episode):

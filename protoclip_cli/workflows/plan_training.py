@@ -18,6 +18,7 @@ from protoclip_cli.recipe.train import TrainRecipe
 from protoclip_cli.store.checkpoints import free_bytes
 from protoclip_cli.store.run import safe_name
 from protoclip_cli.training.episodes import Plan
+from protoclip_cli.workflows.abilities import check_abilities
 from protoclip_cli.workflows.building import build_towers, check_processes, make_plan, open_pairs
 from protoclip_cli.workflows.episode_cost import costliest_episode
 from protoclip_cli.workflows.viewing import build_image_views, build_text_views
@@ -113,6 +114,9 @@ def plan_training(recipe: TrainRecipe, reporter: Reporter) -> TrainingPlan:
     build_image_views(recipe, towers)
     build_text_views(recipe, source, reporter)
     model = DualEncoder(towers, recipe.model.head_specs, recipe.model.adapters.by_side)
+    check_abilities(recipe, model)
+    if recipe.compute.grad_checkpointing:
+        towers.checkpoint_gradients()
     counts = dict.fromkeys(Modality, 0)
     for name, parameter in model.named_parameters():
         counts[model.modality_of(name)] += parameter.numel()

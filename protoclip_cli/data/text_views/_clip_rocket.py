@@ -1,7 +1,7 @@
 """What clip-rocket's two text policies have in common: stop-words dropped, then perhaps one operation.
 
 https://github.com/facebookresearch/clip-rocket. The original takes NLTK's list of stop-words, which must be
-downloaded. Here it is scikit-learn's, which is longer (318 words) and holds all but a few of NLTK's.
+downloaded. Here it is scikit-learn's, of 318 words.
 """
 
 from __future__ import annotations

@@ -204,3 +204,17 @@ def test_heads_see_the_whole_batch_once(make_learner, make_batch, specs):
         assert norm.num_batches_tracked == 1
         found.append(norm.running_var)
     torch.testing.assert_close(*found)
+
+
+def test_a_tower_that_does_not_learn_sees_each_part_once(make_learner, make_batch, specs, monkeypatch):
+    terms = specs(clip={"kind": "info_nce"})
+    learner = make_learner(terms)
+    seen, tower = [], learner.model._image
+    monkeypatch.setattr(learner.model, "_image", lambda pixels: seen.append(len(pixels)) or tower(pixels))
+    phase = phase_of(1, terms, {Modality.IMAGE: TowerSpec(last_episode=0), Modality.TEXT: TowerSpec()})
+    learner.enter(phase)
+    groups = group_parameters(learner.named_parameters(), frozenset(), "protoclip")
+    optimizer = OPTIMIZERS.spec("sgd")(kind="sgd").build(groups)
+    stepper = Stepper(learner, optimizer, seed=0, accumulation=Accumulation(4), autocast=nullcontext)
+    stepper.step(make_batch(), phase, 0, MOVING, Guidance())
+    assert seen == [2, 2, 2, 2]
