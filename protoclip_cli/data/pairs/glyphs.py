@@ -49,9 +49,8 @@ class Glyphs(PairSource):
         self.pictures.flags.writeable = False
         texts = pa.array(self._write_captions(), pa.large_string(), size=len(self))
         self.captions = Captions(texts)
-        self.labels = None if classes is None else self._number(classes)
-        labels = () if self.labels is None else (self.labels,)
-        self.fingerprint = fingerprint("glyphs", self.pictures, texts, *labels)
+        self.fingerprint = fingerprint("glyphs", self.pictures, texts)
+        self.classify(None if classes is None else self._number(classes))
 
     def __len__(self) -> int:
         return len(self._code_points)
