@@ -115,13 +115,15 @@ class AfterEpisode:
             )
 
     def _losses(self, images: torch.Tensor, texts: torch.Tensor, episode: int) -> dict[str, float]:
-        """Mean losses over batches of the training size, of the objectives that need embeddings only."""
+        """Mean losses over batches of the training size, of objectives that need embeddings only, if any."""
         specs = self.recipe.typed_objectives
         plain = [
             name
             for name, spec in specs.items()
             if spec.active(episode) and spec.needs() | _EMBEDDINGS == _EMBEDDINGS
         ]
+        if not plain:
+            return {}  # a loss of nothing would read as a perfect one
         size = min(self.recipe.batch.size, len(images))
         outcomes = []
         with torch.no_grad():

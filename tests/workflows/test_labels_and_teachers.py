@@ -69,6 +69,10 @@ def test_all_of_them_train_and_resume_exactly(write, parts, outcome, signal_afte
     for name in OBJECTIVES:
         assert any(f"{name}/loss" in line for line in lines), name
     assert 0 < lines[0]["unicl/classified"] < 1
+    # Unseen pairs have ranks, and no loss where every objective needs more than embeddings.
+    metrics = {yaml.safe_load(line)["metric"] for line in (whole / "scores.jsonl").read_text().splitlines()}
+    assert "image_to_text_recall@1" in metrics
+    assert not any("loss" in metric for metric in metrics)
     with signal_after(7), pytest.raises(Stopped):
         train(recipe, run=tmp_path / "again")
     train(recipe, run=tmp_path / "again", resume=True)
