@@ -39,8 +39,8 @@ class Captions:
 
         Args:
             texts: the captions of row 0, then those of row 1, and so on; or of group 0, and so on.
-            first: (rows + 1,), where each row's captions begin, or (groups + 1,), where each group's do. None:
-                one caption a row.
+            first: (rows + 1,), where each row's captions begin, or (groups + 1,), where each group's do.
+                None: one caption a row.
             group: (rows,), the group of each row, where rows share captions. None: each has its own.
         """
         if isinstance(texts, pa.ChunkedArray):

@@ -255,23 +255,16 @@ def _read_jsonl(path: Path, wanted: Sequence[Wanted]) -> list[pa.ChunkedArray | 
         columns = _names(list(first), path, wanted)
     except (ValueError, TypeError) as error:
         raise DataError(f"{path}, line 1: not a JSON object", hint="write one object a line") from error
-    numbers = {
-        name
+    fields = {
+        name: pa.int64() if one.numbers and type(first.get(name)) is int else pa.string()
         for name, one in zip(columns, wanted, strict=True)
-        if one.numbers and type(first.get(name)) is int
+        if name is not None
     }
-    schema = pa.schema(
-        [
-            (name, pa.int64() if name in numbers else pa.string())
-            for name in dict.fromkeys(columns)
-            if name is not None
-        ]
-    )
     try:
         table = arrow_json.read_json(
             path,
             arrow_json.ReadOptions(block_size=_BLOCK, use_threads=False),
-            arrow_json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore"),
+            arrow_json.ParseOptions(explicit_schema=pa.schema(fields), unexpected_field_behavior="ignore"),
         )
     except pa.ArrowInvalid as error:
         raise _unreadable(path, error) from None

@@ -149,7 +149,7 @@ MAKERS = {
 GLYPHS = {"faces": ["STIXGeneralItalic"], "side": 16}
 # Of others, whose own tests say what they do with files.
 UNREAD = {
-    "glyphs": lambda folder: GLYPHS,
+    "glyphs": lambda _: GLYPHS,
     "together": lambda folder: {
         "sources": [{"kind": "csv", **csv(folder, NUMBERS)}, {"kind": "glyphs", **GLYPHS, "classes": "face"}]
     },

@@ -30,7 +30,6 @@ class FilePairs(PairSource):
         max_pixels: int,
         notes: Mapping[str, int],
         remote: RemoteFiles | None = None,
-        labels: NDArray[np.int32] | None = None,
     ) -> None:
         """Keep the columns.
 
@@ -42,14 +41,11 @@ class FilePairs(PairSource):
             max_pixels: width times height of the largest image to accept.
             notes: what was odd but usable, and how often.
             remote: fetches what is named by URL. None: there are no URLs.
-            labels: (N,), the class of each row, -1 for none. None: there are no classes.
         """
         self.captions = captions
         self.notes = {note: count for note, count in notes.items() if count}
         # Not the root: moving a data set leaves it what it is.
-        classes = () if labels is None else (labels,)
-        self.fingerprint = fingerprint(kind, paths, *captions.content, *classes)
-        self.labels = labels
+        self.fingerprint = fingerprint(kind, paths, *captions.content)
         self._paths = paths
         self._root = root
         self._max_pixels = max_pixels

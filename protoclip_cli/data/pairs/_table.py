@@ -92,7 +92,8 @@ class TableSpec(PairSpec):
         notes = {what: count for what, count in odd.items() if count}
         remote = RemoteFiles(cache_folder(self.cache, "images"))
         # One fingerprint for all forms of a table: they hold the same pairs.
-        return FilePairs("csv", columns.images, captions, root, self.max_pixels, notes, remote, labels)
+        found = FilePairs("csv", columns.images, captions, root, self.max_pixels, notes, remote)
+        return found.classify(labels)
 
     def _captions(self, columns: Columns, path: Path) -> tuple[Captions, NDArray[np.int32] | None]:
         """The captions, read or written, and the classes."""

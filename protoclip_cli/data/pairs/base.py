@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from pydantic import Field
 
 from protoclip_cli.core.spec import Spec
 from protoclip_cli.data.captions import Captions
+from protoclip_cli.data.fingerprints import fingerprint
 
 
 class PairSource(ABC):
@@ -35,6 +37,12 @@ class PairSource(ABC):
 
     @abstractmethod
     def __len__(self) -> int: ...
+
+    def classify(self, labels: NDArray[np.int32] | None) -> Self:
+        """Give the rows classes, which are then part of what the pairs are. None: leave them without."""
+        if labels is not None:
+            self.labels, self.fingerprint = labels, fingerprint(self.fingerprint, labels)
+        return self
 
     @property
     def classes(self) -> int:

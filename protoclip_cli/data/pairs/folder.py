@@ -35,7 +35,7 @@ class FolderPairs(PairSpec):
     classes: bool = False
     """Take the first folder below `path` as the class of an image; one outside all folders has none."""
     templates: Templates = ()
-    """Captions to write from the names of class folders instead of reading texts, such as `a photo of a {}.`"""
+    """Captions to write from the names of class folders instead of reading texts, such as `a {}.`"""
     max_pixels: int = Field(MAX_PIXELS, gt=0)
     """Images of more pixels than this, width times height, are refused before they are decoded."""
 
@@ -69,7 +69,7 @@ class FolderPairs(PairSpec):
         captions_of = Captions.grouped(pa.array(texts, pa.large_string()), np.array(counts, np.int64))
         paths = pa.array(names, pa.large_string())
         labels = number_classes(_first_folders(paths))[0] if self.classes else None
-        return FilePairs(self.kind, paths, captions_of, str(root), self.max_pixels, notes, labels=labels)
+        return FilePairs(self.kind, paths, captions_of, str(root), self.max_pixels, notes).classify(labels)
 
     def _written(self, root: Path) -> FilePairs:
         """All images in class folders, with captions written from the names of these."""
@@ -85,7 +85,7 @@ class FolderPairs(PairSpec):
         captions = captions_of_classes(labels, [name.replace("_", " ") for name in folders], self.templates)
         notes = {"hidden, no images or in no class folder, and left out": found.ignored}
         paths = pa.array(names, pa.large_string())
-        return FilePairs(self.kind, paths, captions, str(root), self.max_pixels, notes, labels=labels)
+        return FilePairs(self.kind, paths, captions, str(root), self.max_pixels, notes).classify(labels)
 
     @model_validator(mode="after")
     def _names_classes(self) -> FolderPairs:

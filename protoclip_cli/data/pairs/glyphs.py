@@ -49,9 +49,8 @@ class Glyphs(PairSource):
         self.pictures.flags.writeable = False
         texts = pa.array(self._write_captions(), pa.large_string(), size=len(self))
         self.captions = Captions(texts)
-        self.labels = None if classes is None else self._number(classes)
-        labels = () if self.labels is None else (self.labels,)
-        self.fingerprint = fingerprint("glyphs", self.pictures, texts, *labels)
+        self.fingerprint = fingerprint("glyphs", self.pictures, texts)
+        self.classify(None if classes is None else self._number(classes))
 
     def __len__(self) -> int:
         return len(self._code_points)
@@ -80,8 +79,10 @@ class Glyphs(PairSource):
         if classes == "face":
             return self._face.astype(np.int32)
         points, place = np.unique(self._code_points, return_inverse=True)
-        of_point = {"name": faces.name, "category": lambda point: unicodedata.category(chr(point))}[classes]
-        kinds = [of_point(int(point)) for point in points]
+        if classes == "name":
+            kinds = [faces.name(int(point)) for point in points]
+        else:
+            kinds = [unicodedata.category(chr(point)) for point in points]
         return np.unique(kinds, return_inverse=True)[1].astype(np.int32)[place]
 
     def _write_captions(self) -> Iterator[str]:

@@ -106,14 +106,12 @@ class TogetherPairs(PairSpec):
     def _joined(self, opened: Callable[[PairSpec], PairSource]) -> JoinedPairs:
         """The sources up to the limit."""
         found: list[PairSource] = []
-        room = self.limit
         for spec in self.sources:
-            if room is not None:
-                limit = room if spec.limit is None else min(room, spec.limit)
-                spec = spec.model_copy(update={"limit": limit})
-            found.append(opened(spec))
-            if room is not None:
-                room -= len(found[-1])
-                if room <= 0:
-                    break
+            limits = [spec.limit] if spec.limit is not None else []
+            if self.limit is not None:
+                limits.append(self.limit - sum(map(len, found)))
+            limit = min(limits, default=None)
+            if limit == 0:
+                break
+            found.append(opened(spec.model_copy(update={"limit": limit})))
         return JoinedPairs(found)
