@@ -43,7 +43,7 @@ def drops_something(model: DualEncoder, side: Modality) -> bool:
     if side is Modality.IMAGE:
         view = torch.arange(2 * 3 * size * size).reshape(2, 3, size, size).remainder(251).to(torch.uint8)
     else:
-        view = towers.tokenizer(["a b c d e f", "g h i j k l"])
+        view = towers.tokenizer(["", ""])  # words may be missing from a vocabulary that only has used ones
     with in_mode(model, training=True), norms_remember_nothing(model):
         passes = []
         for number in range(_PASSES):
