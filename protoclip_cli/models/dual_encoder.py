@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
 
 import torch
 from torch import Tensor, nn
 
+from protoclip_cli.core.errors import RecipeError
 from protoclip_cli.core.types import Features, Modality
 from protoclip_cli.models.heads.base import HeadSpec
 from protoclip_cli.models.towers import Towers
@@ -100,6 +102,30 @@ class DualEncoder(nn.Module):
         locked = self.towers.locked(modality, unlocked_groups)
         self._locked |= frozenset(f"towers.{name}" for name in locked)
 
+    def freeze(self, modality: Modality, patterns: Iterable[str]) -> None:
+        """Let parameters of a tower never learn by their names; later patterns win over earlier ones.
+
+        Args:
+            modality: whose tower. Heads are not part of it.
+            patterns: with `*` and `?`; one that begins with `!` lets learn again, also what `lock` has taken.
+
+        Raises:
+            RecipeError: a pattern is no parameter's.
+        """
+        own = {
+            name: self.towers.own_name(name.removeprefix("towers."))
+            for name, _ in self.named_parameters()
+            if name.startswith("towers.") and self.modality_of(name) is modality
+        }
+        for pattern in patterns:
+            met = {name for name, called in own.items() if fnmatchcase(called, pattern.removeprefix("!"))}
+            if not met:
+                raise RecipeError(
+                    f"towers.{modality.value}.frozen: '{pattern}' is no parameter of the tower",
+                    hint=f"names are like {', '.join(_some_of(list(own.values())))}; * stands for anything",
+                )
+            self._locked = self._locked - met if pattern.startswith("!") else self._locked | met
+
     def set_learning(self, modality: Modality, learning: bool) -> None:
         """Let a side learn, or freeze it: no gradients, and its norms as in evaluation."""
         for name, parameter in self.named_parameters():
@@ -120,3 +146,8 @@ class DualEncoder(nn.Module):
                 return self._locked.issuperset(inside)
             module = module.rpartition(".")[0]
         return False
+
+
+def _some_of(names: list[str]) -> list[str]:
+    """The first, the middle and the last."""
+    return list(dict.fromkeys([names[0], names[len(names) // 2], names[-1]]))

@@ -31,25 +31,39 @@ def schema_path(command: str) -> Path:
 def kinds_by_part() -> dict[str, list[str]]:
     """What can stand as `kind:`, by part of a train recipe. Read from the schema file."""
     schema = json.loads(schema_path("train").read_text(encoding="utf-8"))
-    found: dict[str, list[str]] = {}
-    _walk(schema, "", found, schema["$defs"])
-    return dict(sorted(found.items()))
+    found: set[tuple[str, str | None, tuple[str, ...]]] = set()
+    _walk(schema, "", None, found, schema["$defs"])
+    plain = {name: kinds for name, owner, kinds in sorted(found, key=str) if owner is None}
+    # What only some kinds have goes by its name too, unless something else does: `two_towers.image`.
+    inner = {
+        name if plain.get(name, kinds) == kinds else f"{owner}.{name}": kinds
+        for name, owner, kinds in found
+        if owner is not None
+    }
+    return {name: list(kinds) for name, kinds in sorted((inner | plain).items())}
 
 
-def _walk(node: Any, name: str, found: dict[str, list[str]], definitions: dict[str, Any]) -> None:
+def _walk(
+    node: Any,
+    name: str,
+    owner: str | None,
+    found: set[tuple[str, str | None, tuple[str, ...]]],
+    definitions: dict[str, Any],
+) -> None:
+    """Collect the name of each part that has kinds, the kind that it is a part of if it is, and its kinds."""
     if isinstance(node, list):
         for child in node:
-            _walk(child, name, found, definitions)
+            _walk(child, name, owner, found, definitions)
     elif isinstance(node, dict):
         kinds = [kind for option in node.get("oneOf", []) if (kind := _kind(option, definitions))]
         if kinds:
-            found.setdefault(name, sorted(kinds))
+            found.add((name, owner, tuple(sorted(kinds))))
         for key, child in node.items():
             if key in {"properties", "$defs"}:
                 for part, schema in child.items():
-                    _walk(schema, part, found, definitions)
+                    _walk(schema, part, _kind(node, definitions) or owner, found, definitions)
             else:
-                _walk(child, name, found, definitions)
+                _walk(child, name, owner, found, definitions)
 
 
 def _kind(option: dict[str, Any], definitions: dict[str, Any]) -> str | None:

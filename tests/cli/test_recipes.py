@@ -136,6 +136,8 @@ def test_kinds(call):
     assert found["schedule"] == "constant, cosine"
     assert {"info_nce", "seed"} <= set(found["objectives"].split(", "))
     assert call("recipes", "kinds", "pairs").stdout == f"pairs: {found['pairs']}\n"
+    assert "timm" in found["two_towers.image"], "towers, and not views, which are `image`"
+    assert "timm" not in found["image"]
     everything = json.loads(call("recipes", "kinds", "--json").stdout)
     assert {part: ", ".join(kinds) for part, kinds in everything.items()} == found
     ends(
