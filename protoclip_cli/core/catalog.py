@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, Generic, TypeVar, get_args
 
 from pydantic import GetJsonSchemaHandler, SerializeAsAny, WrapValidator
@@ -27,7 +29,13 @@ class Catalog(Generic[S]):
     """The kinds of one component."""
 
     def __init__(
-        self, package: str, base: type[S], *, default: str | None = None, shared: bool = False
+        self,
+        package: str,
+        base: type[S],
+        *,
+        default: str | None = None,
+        default_with: Mapping[str, str] = MappingProxyType({}),
+        shared: bool = False,
     ) -> None:
         """Look into a package.
 
@@ -35,11 +43,13 @@ class Catalog(Generic[S]):
             package: whose modules are the kinds.
             base: of the specs.
             default: the kind of a mapping that names none.
+            default_with: another kind of such a mapping, by a key that tells it.
             shared: some modules are kinds of another catalog only: those without such a spec.
         """
         self.package = package
         self.base = base
         self.default = default
+        self.default_with = default_with
         self.shared = shared
 
     def kinds(self) -> list[str]:
@@ -90,7 +100,8 @@ class Catalog(Generic[S]):
         """Validate a mapping with the spec its `kind` names."""
         if not isinstance(value, dict):
             return handler(value)
-        kind = value.get("kind", self.default)
+        told = (kind for key, kind in self.default_with.items() if key in value)
+        kind = value.get("kind", next(told, self.default))
         if kind is None:
             raise ValueError(f"needs a `kind`, one of {', '.join(self.kinds())}")
         return self.spec(kind, here=True).model_validate({"kind": kind} | value)
@@ -124,7 +135,7 @@ class _OneOf:
             schema = self.catalog.spec(kind).model_json_schema()
             schema = _inlined(schema, schema.pop("$defs", {}))
             schema["properties"]["kind"]["const"] = kind
-            if kind == self.catalog.default:
+            if kind in {self.catalog.default, *self.catalog.default_with.values()}:
                 schema["required"] = [key for key in schema.get("required", []) if key != "kind"]
             kinds.append(schema)
         for other in self.others:

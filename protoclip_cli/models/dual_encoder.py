@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from types import MappingProxyType
 
 import torch
 from torch import Tensor, nn
 
-from protoclip_cli.core.errors import UsageError
+from protoclip_cli.core.errors import RecipeError, UsageError
 from protoclip_cli.core.types import Features, Modality
 from protoclip_cli.models import adapt
 from protoclip_cli.models.adapters import AdapterSpec
@@ -185,6 +186,30 @@ class DualEncoder(nn.Module):
         self.adapter_specs.clear()
         return merged
 
+    def freeze(self, modality: Modality, patterns: Iterable[str]) -> None:
+        """Let parameters of a tower never learn by their names; later patterns win over earlier ones.
+
+        Args:
+            modality: whose tower. Heads are not part of it.
+            patterns: with `*` and `?`; one that begins with `!` lets learn again, also what `lock` has taken.
+
+        Raises:
+            RecipeError: a pattern is no parameter's.
+        """
+        own = {
+            name: self.towers.own_name(name.removeprefix("towers."))
+            for name, _ in self.named_parameters()
+            if name.startswith("towers.") and self.modality_of(name) is modality
+        }
+        for pattern in patterns:
+            met = {name for name, called in own.items() if fnmatchcase(called, pattern.removeprefix("!"))}
+            if not met:
+                raise RecipeError(
+                    f"towers.{modality.value}.frozen: '{pattern}' is no parameter of the tower",
+                    hint=f"names are like {', '.join(_some_of(list(own.values())))}; * stands for anything",
+                )
+            self._locked = self._locked - met if pattern.startswith("!") else self._locked | met
+
     def set_learning(self, modality: Modality, learning: bool) -> None:
         """Let a side learn, or freeze it: no gradients, and its norms as in evaluation."""
         for name, parameter in self.named_parameters():
@@ -219,3 +244,8 @@ def _widths(towers: Towers, *, backbones: bool) -> dict[Modality, dict[str, int]
         text, _ = towers.text_parts(towers.tokenizer(["", ""]).to(some.device))
     widths[Modality.IMAGE]["backbone"], widths[Modality.TEXT]["backbone"] = image.shape[1], text.shape[1]
     return widths
+
+
+def _some_of(names: list[str]) -> list[str]:
+    """The first, the middle and the last."""
+    return list(dict.fromkeys([names[0], names[len(names) // 2], names[-1]]))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Never
 
-import torch
 from torch import Tensor
 
 from protoclip_cli.core.errors import DataError, RecipeError
@@ -22,18 +21,24 @@ class ImageOnlyTowers(Towers):
     scale = None
 
     def __init__(self, spec: ImageEncoderSpec) -> None:
-        """Build the encoder."""
+        """Build the encoder.
+
+        Raises:
+            DataError: the weights are not all there: a score of some from chance would mislead.
+            RecipeError: there is no such encoder.
+        """
         super().__init__()
         encoder = spec.build()
+        if encoder.from_chance:
+            count, some = len(encoder.from_chance), ", ".join(encoder.from_chance[:3])
+            raise DataError(
+                f"{spec.pretrained} does not fit: {count} tensors are missing ({some}, ...)",
+                hint="name the encoder the weights are of with --model",
+            )
         self.encoder, self.preprocess = encoder.module, encoder.preprocess
-        self.description = Description(spec.kind, {"name": spec.name})
+        self.description, self.notes = Description(spec.kind, encoder.described), encoder.notes
         self.tokenizer = self._no_texts = _NoTexts(f"{spec.kind}:{spec.name}")
-        self.width = self._measure()
-
-    @torch.no_grad()
-    def _measure(self) -> int:
-        side = self.preprocess.size
-        return int(self.encoder.eval()(torch.zeros(1, 3, side, side)).shape[1])
+        self.width = encoder.measure()
 
     def image(self, pixels: Tensor) -> Tensor:
         """Embed images."""

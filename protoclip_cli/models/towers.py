@@ -130,9 +130,23 @@ class Towers(nn.Module, ABC):
             hint="take one that writes captions, such as coca_ViT-B-32",
         )
 
+    def text_backbone(self, tokens: Tensor) -> Tensor:  # noqa: ARG002
+        """What the text tower has before it projects into the shared space: (b, L) to (b, any width).
+
+        Raises:
+            DataError: the tower does not have these two parts.
+        """
+        raise DataError(
+            "this text tower has no backbone apart from its projection", hint="use `features: embedding`"
+        )
+
     @abstractmethod
     def is_image(self, name: str) -> bool:
         """Whether a parameter or module of this name belongs to the image tower."""
+
+    def own_name(self, name: str) -> str:
+        """A parameter's name as its library has it, which is what patterns of a recipe are compared with."""
+        return name
 
     @abstractmethod
     def locked(self, modality: Modality, unlocked_groups: int) -> frozenset[str]:

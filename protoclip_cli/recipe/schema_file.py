@@ -15,6 +15,10 @@ from protoclip_cli.core.spec import Spec
 _FOLDER = Path(__file__).parent / "schemas"
 
 
+Found = dict[tuple[str, str | None], dict[str, dict[str, Any]]]
+"""The schema of each kind, by the name of a part and the kind that it is a part of."""
+
+
 def schema_path(command: str) -> Path:
     """The schema file of a subcommand's recipes.
 
@@ -36,26 +40,40 @@ def kinds_by_part() -> dict[str, list[str]]:
 def schemas_by_part() -> dict[str, dict[str, dict[str, Any]]]:
     """The schema of each kind, by part of a train recipe and by kind. Read from the schema file."""
     schema = json.loads(schema_path("train").read_text(encoding="utf-8"))
-    found: dict[str, dict[str, dict[str, Any]]] = {}
-    _walk(schema, "", found, schema["$defs"])
-    return dict(sorted(found.items()))
+    found: Found = {}
+    _walk(schema, "", None, found, schema["$defs"])
+    plain = {name: kinds for (name, owner), kinds in found.items() if owner is None}
+    # What only some kinds have goes by its name too, unless something else does: `two_towers.image`.
+    inner = {
+        name if plain.get(name, kinds).keys() == kinds.keys() else f"{owner}.{name}": kinds
+        for (name, owner), kinds in found.items()
+        if owner is not None
+    }
+    return dict(sorted((inner | plain).items()))
 
 
-def _walk(node: Any, name: str, found: dict[str, dict[str, Any]], definitions: dict[str, Any]) -> None:
+def _walk(
+    node: Any,
+    name: str,
+    owner: str | None,
+    found: Found,
+    definitions: dict[str, Any],
+) -> None:
+    """Collect each part that has kinds, by its name and the kind that it is a part of if it is."""
     if isinstance(node, list):
         for child in node:
-            _walk(child, name, found, definitions)
+            _walk(child, name, owner, found, definitions)
     elif isinstance(node, dict):
         options = [_resolved(option, definitions) for option in node.get("oneOf", [])]
         kinds = {kind: option for option in options if (kind := _kind(option))}
         if kinds:
-            found.setdefault(name, kinds)
+            found.setdefault((name, owner), kinds)
         for key, child in node.items():
             if key in {"properties", "$defs"}:
                 for part, schema in child.items():
-                    _walk(schema, part, found, definitions)
+                    _walk(schema, part, _kind(node) or owner, found, definitions)
             else:
-                _walk(child, name, found, definitions)
+                _walk(child, name, owner, found, definitions)
 
 
 def _resolved(option: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:

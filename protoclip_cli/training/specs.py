@@ -127,6 +127,9 @@ class TowerSpec(Spec):
     """Let nothing of the tower learn but its last groups of layers."""
     unlocked_groups: int = Field(0, ge=0)
     """How many groups of layers of a locked tower learn, counted from its output."""
+    frozen: list[str] = Field(default_factory=list)
+    """Names of parameters that never learn, as patterns with `*` and `?`, such as `visual.layer1.*`.
+    `!PATTERN` lets learn again, also what `lock` has taken; later ones win, and each must fit something."""
 
     def learns(self, episode: int) -> bool:
         """Whether the tower learns in an episode."""

@@ -99,6 +99,7 @@ def build_learner(
     for side in Modality:
         if recipe.tower(side).lock:
             model.lock(side, recipe.tower(side).unlocked_groups)
+        model.freeze(side, recipe.tower(side).frozen)
     if recipe.compute.grad_checkpointing:
         towers.checkpoint_gradients()
     check_abilities(recipe, model)

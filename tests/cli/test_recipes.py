@@ -135,6 +135,8 @@ def test_kinds(call):
     found = dict(line.split(": ") for line in done.stdout.splitlines())
     assert found["schedule"] == "constant, cosine"
     assert {"info_nce", "seed"} <= set(found["objectives"].split(", "))
+    assert "timm" in found["two_towers.image"], "towers, and not views, which are `image`"
+    assert "timm" not in found["image"]
     everything = json.loads(call("recipes", "kinds", "--json").stdout)
     assert {part: ", ".join(kinds) for part, kinds in everything.items()} == found
     ends(

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from protoclip_cli.core.catalog import Catalog
+from pydantic import ValidationError
+
 from protoclip_cli.core.errors import DataError, UsageError
 from protoclip_cli.evaluation.subjects.base import Note, Subject
 from protoclip_cli.models.dual_encoder import DualEncoder
-from protoclip_cli.models.image_encoders.base import ImageEncoderSpec
+from protoclip_cli.models.image_encoders import IMAGE_ENCODERS
 from protoclip_cli.models.image_only import ImageOnlyTowers
-
-_LIBRARIES = Catalog("protoclip_cli.models.image_encoders", ImageEncoderSpec)
 
 
 def is_image_encoder(name: str) -> bool:
@@ -18,7 +17,7 @@ def is_image_encoder(name: str) -> bool:
     >>> is_image_encoder("timm:resnet50"), is_image_encoder("RN50"), is_image_encoder("hf-hub:a/b")
     (True, False, False)
     """
-    return name.partition(":")[0] in _LIBRARIES.kinds() and ":" in name
+    return name.partition(":")[0] in IMAGE_ENCODERS.kinds() and ":" in name
 
 
 def open_image_encoder(name: str, pretrained: str | None, note: Note) -> Subject:
@@ -36,11 +35,21 @@ def open_image_encoder(name: str, pretrained: str | None, note: Note) -> Subject
     kind, _, inner = name.partition(":")
     if not inner:
         raise UsageError(f"--model {name} names no encoder", hint=f"as in --model {kind}:resnet50")
-    if pretrained is None:
-        note(f"{name} has no --pretrained file: its weights are left to chance")
     fields = {"kind": kind, "name": inner, "pretrained": pretrained}
     try:
-        towers = ImageOnlyTowers(_LIBRARIES.spec(kind).model_validate(fields))
+        spec = IMAGE_ENCODERS.spec(kind).model_validate(fields)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UsageError(
+            f"--model {name}: {'.'.join(map(str, first['loc']))} {first['msg']}",
+            hint="train with it in a recipe, and evaluate the run",
+        ) from None
+    if spec.from_chance:
+        note(f"{name} has no --pretrained file: its weights are left to chance")
+    try:
+        towers = ImageOnlyTowers(spec)
     except RuntimeError as error:
         raise DataError(f"{name} cannot be used as an encoder of images: {error}") from None
+    for said in towers.notes:
+        note(said)
     return Subject(DualEncoder(towers, {}))

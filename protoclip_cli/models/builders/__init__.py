@@ -7,7 +7,13 @@ from protoclip_cli.core.catalog import Catalog
 from protoclip_cli.models.builders.base import ModelSpec
 from protoclip_cli.models.text_encoder import TextEncoderSpec
 
-BUILDERS: Catalog[ModelSpec] = Catalog(__name__, ModelSpec, default="open_clip", shared=True)
+BUILDERS: Catalog[ModelSpec] = Catalog(
+    __name__,
+    ModelSpec,
+    default="open_clip",
+    default_with={"image": "two_towers", "text": "two_towers"},
+    shared=True,
+)
 TEXT_ENCODERS: Catalog[TextEncoderSpec] = Catalog(__name__, TextEncoderSpec, shared=True)
 
 __all__ = ["BUILDERS", "TEXT_ENCODERS", "ModelSpec", "TextEncoderSpec"]

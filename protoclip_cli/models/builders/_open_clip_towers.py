@@ -96,6 +96,10 @@ class OpenClipTowers(Towers):
         """Whether a parameter is of what ends a tower, or of neither tower: the model's own scale."""
         return name.startswith(_PROJECTIONS)
 
+    def own_name(self, name: str) -> str:
+        """A name as open_clip has it."""
+        return name.removeprefix("clip.")
+
     def locked(self, modality: Modality, unlocked_groups: int) -> frozenset[str]:
         """Names of parameters, by open_clip's own groups; by stages for its residual networks."""
         if modality is Modality.IMAGE and hasattr(self.clip.visual, "attnpool"):

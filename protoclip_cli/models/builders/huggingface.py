@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
+from protoclip_cli.models.from_transformers import quiet_transformers
 from protoclip_cli.models.text_encoder import (
     TextEncoder,
     TextEncoderSpec,
@@ -105,7 +105,7 @@ class HuggingFaceEncoder(TextEncoder):
         def cut(some: list[str], length: int) -> list[list[int]]:
             return list(self.tokenizer(some, truncation=True, max_length=length)["input_ids"]) if some else []
 
-        with _quiet():
+        with quiet_transformers():
             tokens = cut(texts, self.length)
             # One token more room tells a text that fits exactly from one that was cut.
             full = [text for text, ids in zip(texts, tokens, strict=True) if len(ids) == self.length]
@@ -123,22 +123,6 @@ class HuggingFaceEncoder(TextEncoder):
         inside = torch.arange(rows.shape[1]) < lengths[:, None]
         rows[inside] = torch.tensor([token for ids in tokens for token in ids], dtype=torch.long)
         return rows, inside | self.spec.average_padding
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the library's own lines and bars off the screen."""
-    from transformers.utils import logging
-
-    before, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(before)
-        if bars:
-            logging.enable_progress_bar()
 
 
 class HuggingFaceSpec(TextEncoderSpec):
@@ -181,18 +165,18 @@ class HuggingFaceSpec(TextEncoderSpec):
             raise missing("transformers") from None
         source = {"revision": self.revision, "trust_remote_code": False}
         try:
-            with _quiet():
+            with quiet_transformers():
                 tokenizer = transformers.AutoTokenizer.from_pretrained(self.name, **source)
                 model = transformers.AutoModel.from_pretrained(self.name, **source)
         except (OSError, ValueError, ImportError) as error:
             raise no_model(self.name, error) from None
-        tower = PooledTransformer(_text_side(model), self.pooling)
+        tower = PooledTransformer(text_side(model), self.pooling)
         return HuggingFaceEncoder(
             self, tokenizer, tower.to(device, _DTYPES[self.precision]).eval().requires_grad_(False), device
         )
 
 
-def _text_side(model: Any) -> nn.Module:
+def text_side(model: Any) -> nn.Module:
     """What reads texts, of a model that also writes or sees."""
     if getattr(model.config, "is_encoder_decoder", False):
         return model.get_encoder()  # type: ignore[no-any-return]

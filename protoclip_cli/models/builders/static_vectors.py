@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -66,6 +67,17 @@ def split(text: str) -> list[str]:
     ['a', 'dog', ',', 'barking', '.']
     """
     return _WORD.findall(text.lower())
+
+
+def first_vectors(path: Path, count: int) -> tuple[list[str], NDArray[np.float32]]:
+    """The first words of a file and their vectors, (words, S). Of a word that comes twice, the first.
+
+    Raises:
+        DataError: the file is missing or of another form.
+    """
+    words = list(dict.fromkeys(word for _, word, _ in islice(_lines(path), count)))
+    found, width = read_vectors(path, set(words))
+    return words, np.array([found[word] for word in words], np.float32).reshape(-1, width)
 
 
 def read_vectors(path: Path, words: set[str]) -> tuple[dict[str, NDArray[np.float32]], int]:
