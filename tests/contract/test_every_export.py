@@ -128,7 +128,8 @@ def test_the_command_knows_every_format():
 
 
 def test_every_builders_small_model_goes_to_open_clip_and_comes_back(tmp_path):
-    for builder in BUILDERS.kinds():
+    of_any_library = {"two_towers"}  # its own tests say that only safetensors holds it
+    for builder in set(BUILDERS.kinds()) - of_any_library:
         towers = BUILDERS.spec(builder)(kind=builder, name="glyphs-tiny").build()
         model = DualEncoder(towers, {}).eval()
         place = tmp_path / builder

@@ -66,6 +66,20 @@ class TwoTowers(Towers):
         """Features of texts before the projection."""
         return self.text_tower(tokens)  # type: ignore[no-any-return]
 
+    def image_parts(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """Features of images before the projection, and behind it."""
+        backbone = self.backbone(pixels)
+        return backbone, self.image_projection(backbone)
+
+    def text_parts(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """Features of texts before the projection, and behind it."""
+        backbone = self.text_backbone(tokens)
+        return backbone, self.text_projection(backbone)
+
+    def is_projection(self, name: str) -> bool:
+        """Whether a parameter is of what ends a tower."""
+        return name.partition(".")[0] in {_IMAGE[1], _TEXT[1]}
+
     def is_image(self, name: str) -> bool:
         """Whether a name belongs to the image tower."""
         return name.partition(".")[0] in _IMAGE

@@ -50,6 +50,25 @@ def test_each_tower_leads_into_the_shared_space(roberta):
     assert towers.scale is None
 
 
+def test_both_parts_of_a_tower_come_from_one_pass(roberta):
+    towers = make(IMAGE, roberta).eval()
+    images, tokens = torch.rand(2, 3, 32, 32), towers.tokenizer(TEXTS)
+    for parts, whole, before in (
+        (towers.image_parts(images), towers.image(images), towers.backbone(images)),
+        (towers.text_parts(tokens), towers.text(tokens), towers.text_backbone(tokens)),
+    ):
+        torch.testing.assert_close(parts, (before, whole))
+    ends = [name for name, _ in towers.named_parameters() if towers.is_projection(name)]
+    assert ends == ["image_projection.weight", "text_projection.weight"]
+
+
+def test_a_head_reads_the_backbone(roberta):
+    head = HEADS.spec("linear")(kind="linear", dim=5, of="backbone")
+    model = DualEncoder(make(IMAGE, roberta), {"clean": head}).eval()
+    seen = model(Modality.IMAGE, torch.zeros(2, 3, 32, 32, dtype=torch.uint8), ["clean"])
+    assert seen.heads["clean"].shape == (2, 5)
+
+
 def test_a_projection_starts_as_wide_as_one_over_the_root_of_the_width(roberta):
     towers = make(IMAGE, roberta, dim=4096)
     assert towers.image_projection.weight.std().item() == pytest.approx(64**-0.5, rel=0.02)
