@@ -8,19 +8,23 @@ from types import MappingProxyType
 _BOTTLENECK = "peft has no bottleneck layers between the maps of a block"
 NEAREST: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
+        "bottleneck_adapter": ("lora", _BOTTLENECK),
+        "lang_adapter": ("lora", "peft has neither bottleneck layers nor invertible embeddings"),
+        "dummy": ("lokr", "it was Compacter, and peft has Kronecker products beside single maps only"),
+        "lora_adapter": ("lora", ""),
+        "ia3_adapter": ("ia3", ""),
+        "mam_adapter": ("prefix_tuning", "peft cannot add parallel bottlenecks to a prefix"),
+        "unipelt": ("lora", "peft has no gates between several adapters"),
         "houlsby": ("lora", _BOTTLENECK),
         "pfeiffer": ("lora", _BOTTLENECK),
-        "parallel": ("lora", "peft has no bottleneck layers beside whole blocks, only beside single maps"),
-        "houlsby+inv": ("lora", "peft has neither bottleneck layers nor invertible embeddings"),
-        "pfeiffer+inv": ("lora", "peft has neither bottleneck layers nor invertible embeddings"),
         "compacter": ("lokr", "peft has Kronecker products beside single maps, not in bottlenecks"),
-        "compacter++": ("lokr", "peft has Kronecker products beside single maps, not in bottlenecks"),
-        "prefix_tuning_flat": ("prefix_tuning", "peft's prefix is flat always"),
-        "mam": ("prefix_tuning", "peft cannot add parallel bottlenecks to a prefix"),
-        "unipelt": ("lora", "peft has no gates between several adapters"),
     }
 )
-"""By ITRA's name: the nearest kind, and what is missing. `lora`, `ia3` and `prefix_tuning` keep theirs."""
+"""By ITRA's `--adapter`, and three of adapter-transformers' own names: the nearest kind, and what is missing;
+nothing where it is the same method. `prefix_tuning` keeps its name.
+
+https://github.com/ChenDelong1999/ITRA/blob/main/docs/models_architecture.md
+"""
 
 
 def advice(kind: str) -> str | None:
@@ -32,4 +36,6 @@ def advice(kind: str) -> str | None:
     if kind not in NEAREST:
         return None
     nearest, why = NEAREST[kind]
+    if not why:
+        return f"ITRA's '{kind}' is `kind: {nearest}` here"
     return f"ITRA's '{kind}' has no counterpart: {why}; the nearest is `kind: {nearest}`"

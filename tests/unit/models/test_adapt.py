@@ -34,7 +34,7 @@ def test_without_peft_it_says_what_to_type(build, monkeypatch):
 )
 def test_names_of_itra_are_errors_that_name_the_nearest_kind(name, nearest):
     assert nearest in ADAPTERS.kinds()
-    with pytest.raises(ValidationError, match=f"the nearest is `kind: {nearest}`"):
+    with pytest.raises(ValidationError, match=f"`kind: {nearest}`"):
         AdaptersSpec(text={"kind": name})
 
 
