@@ -115,7 +115,7 @@ def test_what_was_cut_or_unknown_is_counted(spec, encoder):
 
 
 def test_training_takes_dual_encoders_only_and_a_teacher_encoders_of_texts_only():
-    assert BUILDERS.kinds() == ["open_clip"]
+    assert BUILDERS.kinds() == ["open_clip", "two_towers"]
     assert TEXT_ENCODERS.kinds() == [
         "huggingface", "lsa", "open_clip", "sentence_transformers", "static_vectors"
     ]  # fmt: skip

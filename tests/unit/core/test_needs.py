@@ -10,7 +10,15 @@ SOME = (
 
 
 def test_merging_takes_the_most_of_each_whatever_the_order():
-    want = Needs(2, 1, frozenset({"proto", "local"}), True, frozenset({"text"}), True, True)
+    want = Needs(
+        image_views=2,
+        text_views=1,
+        heads=frozenset({"proto", "local"}),
+        teacher=True,
+        prototypes=frozenset({"text"}),
+        momentum=True,
+        labels=True,
+    )
     assert {merge(order) for order in permutations(SOME)} == {want}
 
 
