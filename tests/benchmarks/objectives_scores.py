@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from against_clip import train
@@ -21,11 +22,12 @@ from protoclip_cli.recipe.reference import accuracy_in_words
 from protoclip_cli.recipe.shipped import shipped
 
 
-def score(run: Path, name: str) -> tuple[float, float]:
-    """The last score of a name such as zero_shot/glyphs_lower/top1, and what chance would reach."""
+def score(run: Path, pattern: str) -> tuple[str, float, float]:
+    """The name of the last score that fits, its value, and what chance would reach."""
     rows = [json.loads(line) for line in (run / "scores.jsonl").read_text().splitlines()]
-    found = [row for row in rows if "/".join((row["probe"], row["benchmark"], row["metric"])) == name]
-    return found[-1]["value"], 1 / (found[-1]["classes"] or found[-1]["n"])
+    named = [("/".join((row["probe"], row["benchmark"], row["metric"])), row) for row in rows]
+    name, row = [(name, row) for name, row in named if fnmatchcase(name, pattern)][-1]
+    return name, row["value"], 1 / (row["classes"] or row["n"])
 
 
 def main() -> None:
@@ -33,7 +35,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("kinds", nargs="*", default=OBJECTIVES.kinds())
     parser.add_argument("--recipe", default="tiny_{kind}")
-    parser.add_argument("--score", default="zero_shot/glyphs_lower/top1")
+    parser.add_argument("--score", default="*/mean_per_class*", help="of the recipe's own, a pattern")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--runs", type=Path, default=Path("runs/objectives"))
     parser.add_argument("--write", action="store_true")
@@ -48,11 +50,11 @@ def main() -> None:
         runs = [arguments.runs / f"{recipe}.{seed}" for seed in range(arguments.seeds)]
         for seed, run in enumerate(runs):
             train(recipe, seed, run)
-        values, chances = zip(*(score(run, arguments.score) for run in runs), strict=True)
+        names, values, chances = zip(*(score(run, arguments.score) for run in runs), strict=True)
         print(f"{kind}: {accuracy_in_words(values)} % (chance {100 * chances[0]:.1f} %)", flush=True)
         rounded = [round(value, 4) for value in values]
         chance = round(chances[0], 4)
-        found[kind] = {"recipe": recipe, "score": arguments.score, "chance": chance, "values": rounded}
+        found[kind] = {"recipe": recipe, "score": names[0], "chance": chance, "values": rounded}
     if arguments.write and found:
         write("accuracy", found)
 
