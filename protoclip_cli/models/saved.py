@@ -103,11 +103,6 @@ def load_model(folder: Path, weights: str = WEIGHTS) -> DualEncoder:
     """
     if not (folder / DESCRIPTION).is_file():
         raise DataError(f"{folder} has no {DESCRIPTION}, so it is not a checkpoint of protoclip")
-    if not (folder / weights).is_file():
-        raise DataError(
-            f"{folder} has no {weights}",
-            hint="its run keeps no average of weights: `average` in a train recipe, or --weights last",
-        )
     content: dict[str, Any] = dict(read_json(folder / DESCRIPTION))
     try:
         heads = {
@@ -117,6 +112,11 @@ def load_model(folder: Path, weights: str = WEIGHTS) -> DualEncoder:
         builder = BUILDERS.spec(content.pop("builder"))
     except ValueError as error:
         raise DataError(f"{folder / DESCRIPTION}: {error}") from None
+    if not (folder / weights).is_file():
+        raise DataError(
+            f"{folder} has no {weights}",
+            hint="its run keeps no average of weights: `average` in a train recipe, or --weights last",
+        )
     model = DualEncoder(builder.rebuild(content), heads, adapters)
     load_weights(model, folder / weights)
     return model
