@@ -13,7 +13,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from protoclip_cli.compute.processes import collect, mean_over_processes, rank
-from protoclip_cli.core.errors import RecipeError
 from protoclip_cli.core.needs import Needs
 from protoclip_cli.core.types import Batch, Modality, NextTokens, Outcome, StepInputs
 from protoclip_cli.models.dual_encoder import DualEncoder
@@ -59,16 +58,7 @@ class Learner(nn.Module):
     def collect(
         self, views: Views, encoded: Encoded, batch: Batch, needs: Needs, guidance: Guidance
     ) -> StepInputs:
-        """What the objectives read: the features of all processes, with gradients, and what guides them.
-
-        Raises:
-            RecipeError: objectives read labels, and the pairs have none.
-        """
-        if needs.labels and batch.labels is None:
-            raise RecipeError(
-                "an objective reads labels, and these pairs have none",
-                hint="take pairs that know their classes, or leave the objective out",
-            )
+        """What the objectives read: the features of all processes, with gradients, and what guides them."""
         together = views.collected()
         own = slice(rank() * len(batch.row), (rank() + 1) * len(batch.row))
         return StepInputs(

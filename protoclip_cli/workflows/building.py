@@ -13,7 +13,6 @@ from protoclip_cli.core.types import Modality
 from protoclip_cli.core.widths import Widths
 from protoclip_cli.data.pairs import PairSource, PairSpec
 from protoclip_cli.data.tokens import TokenTable, tokenize
-from protoclip_cli.models.dropout import tower_has_dropout
 from protoclip_cli.models.dual_encoder import DualEncoder
 from protoclip_cli.models.head_start import heads_taken, start_heads
 from protoclip_cli.models.towers import Towers
@@ -92,7 +91,6 @@ def build_learner(
             "model.vocabulary: used needs a text tower with open_clip's own token table",
             hint="set model.vocabulary: full",
         )
-    check_towers(recipe, towers)
     torch.manual_seed(key(recipe.seed, "heads") >> 1)
     model = DualEncoder(towers, recipe.model.head_specs, recipe.model.adapters.by_side)
     start_heads(model, towers.head_weights)
@@ -109,27 +107,6 @@ def build_learner(
     if recipe.model.sync_norm:
         synchronise_norms(model)
     return Learner(model, objectives, {name: spec.weight for name, spec in specs.items()})
-
-
-def check_towers(recipe: TrainRecipe, towers: Towers) -> None:
-    """Refuse towers that cannot give what objectives read.
-
-    Raises:
-        RecipeError: a tower drops nothing, or says no next tokens.
-    """
-    for name, spec in recipe.typed_objectives.items():
-        needs = spec.needs()
-        for side in sorted(needs.dropout):
-            if not tower_has_dropout(towers, Modality(side)):
-                raise RecipeError(
-                    f"objectives.{name} compares what dropout leaves, and the {side} tower drops nothing",
-                    hint=f"take a {side} tower with dropout, such as most text encoders of Hugging Face",
-                )
-        if needs.token_logits and not towers.says_next_tokens:
-            raise RecipeError(
-                f"objectives.{name} reads next tokens, and this model says none",
-                hint="take a model that writes captions, such as coca_ViT-B-32",
-            )
 
 
 def image_parameters(model: DualEncoder) -> frozenset[str]:

@@ -62,8 +62,8 @@ def _led(monkeypatch):
     """The objective above is a kind like others."""
     real = Catalog.spec
 
-    def spec(self, kind):
-        return LedSpec if kind == "led" else real(self, kind)
+    def spec(self, kind, *, here=False):
+        return LedSpec if kind == "led" else real(self, kind, here=here)
 
     monkeypatch.setattr(Catalog, "spec", spec)
 
@@ -196,7 +196,7 @@ def test_a_momentum_copy_is_there_when_an_objective_reads_one(guided):
     [
         ("objectives.led.drops=true", "this text tower drops nothing while it learns", "dropout"),
         ("objectives.led.writes=true", "says nothing of next tokens", "coca"),
-        ("objectives.led.labels=true", "reads labels, and these pairs have none", "know their classes"),
+        ("objectives.led.labels=true", "reads classes, and the pairs have none", "label_column of a table"),
     ],
 )
 def test_needs_that_cannot_be_met(override, told, hint, guided, tmp_path):
