@@ -20,6 +20,7 @@ FEW = ("episodes.count=1", "evaluate.tasks={}", "validation=null")
 @pytest.fixture(scope="module")
 def adapted(recipe_file, plain, tmp_path_factory):
     """A recipe with an adapter, and its run."""
+    torch.set_num_threads(1)  # as `_one_thread`, which comes later than a fixture of the module
     folder = tmp_path_factory.mktemp("adapted")
     file = recipe_file(folder / "r.yaml", **plain)
     recipe = load_recipe(file, TrainRecipe, [ADAPTER, *FEW])
