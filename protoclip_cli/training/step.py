@@ -157,11 +157,12 @@ class Stepper:
             self._take_chance("heads", address)
         with self.autocast():
             views = self.learner.project(encoded, phase)
-            momentum = guidance.project(guides, phase) if guides.momentum else Views()
+            momentum = guidance.project(guides, phase)
+        momentum = momentum.collected()
         return replace(
             self.learner.collect(views, encoded, batch, phase.needs, guidance),
-            momentum_image=momentum.collected().image,
-            momentum_text=momentum.collected().text,
+            momentum_image=momentum.image,
+            momentum_text=momentum.text,
             frozen=guidance.frozen_features(guides),
         )
 

@@ -135,5 +135,4 @@ class AfterEpisode:
                 inputs = StepInputs((image,), (text,), slice(0, size))
                 outcomes.append({name: self.learner.objectives[name](inputs).loss.item() for name in plain})
         losses = {f"{name}/loss": float(np.mean([o[name] for o in outcomes])) for name in plain}
-        total = {"loss": sum(specs[name].weight * losses[f"{name}/loss"] for name in plain)} if plain else {}
-        return {**total, **losses}
+        return {"loss": sum(specs[name].weight * losses[f"{name}/loss"] for name in plain), **losses}
