@@ -133,6 +133,8 @@ class StepInputs:
     """As `text`, from the momentum copy. Without gradients."""
     frozen: Frozen | None = None
     next_tokens: NextTokens | None = None
+    kept: dict[object, Tensor] = field(default_factory=dict)
+    """What an objective computed in `forward` and wants again in `after_step`, by objective; detached."""
 
     def of(self, modality: Modality) -> tuple[Features, ...]:
         """The views of one modality."""

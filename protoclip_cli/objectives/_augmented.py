@@ -50,22 +50,3 @@ class AugmentedSpec(ObjectiveSpec):
 def stacked(views: Sequence[Features], head: str | None) -> Tensor:
     """(A, B, P), a head's projections of some views; of None the embeddings."""
     return torch.stack([projected(view, head) for view in views])
-
-
-def similarities(rows: Tensor, columns: Tensor, own: slice) -> Tensor:
-    """Products of the own rows of all views with all columns of all views, in one matrix product.
-
-    Args:
-        rows: (A, B, P).
-        columns: (A, B, P).
-        own: the rows this process computes.
-
-    Returns:
-        (A, b, A, B), by view and row, then by view and column.
-
-    >>> similarities(torch.ones(2, 4, 3), torch.ones(2, 4, 3), slice(1, 3)).shape
-    torch.Size([2, 2, 2, 4])
-    """
-    queries = rows[:, own]
-    products = queries.flatten(0, 1) @ columns.flatten(0, 1).T
-    return products.view(*queries.shape[:2], *columns.shape[:2])

@@ -27,7 +27,7 @@ class Objective(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, inputs: StepInputs) -> Outcome:
-        """Compute the loss of this process's rows. Pure: it changes no state."""
+        """Compute the loss of this process's rows. It changes no state; `inputs.kept` may take a note."""
 
     def after_step(self, inputs: StepInputs) -> None:
         """Change state after the optimiser's step. `inputs` are detached."""

@@ -20,7 +20,12 @@ from protoclip_cli.objectives._learned_scale import LearnedScaleSpec, LearnsScal
 
 
 def info_nce(
-    image: Tensor, text: Tensor, scale: Tensor, own: slice = slice(None), bias: Tensor | None = None
+    image: Tensor,
+    text: Tensor,
+    scale: Tensor,
+    own: slice = slice(None),
+    bias: Tensor | None = None,
+    column_gradient: bool = True,
 ) -> tuple[Tensor, Tensor]:
     """Cross entropy of finding each row's partner among all rows, averaged over both directions.
 
@@ -32,6 +37,7 @@ def info_nce(
         scale: scalar, the inverse temperature.
         own: the rows this process computes; all by default.
         bias: scalar added to every logit, as open_clip allows. It changes neither value nor gradient.
+        column_gradient: False: no gradient reaches what rows are compared with.
 
     Returns:
         The mean loss of the own rows and the share of own images that rank their text first, both scalars.
@@ -42,7 +48,7 @@ def info_nce(
     (0.0, 1.0)
     """
     partner = torch.arange(len(image), device=image.device)[own]
-    by_image, by_text = both_ways(image, text, scale, own)
+    by_image, by_text = both_ways(image, text, scale, own, column_gradient)
     if bias is not None:
         by_image, by_text = by_image + bias, by_text + bias
     loss = (F.cross_entropy(by_image, partner) + F.cross_entropy(by_text, partner)) / 2

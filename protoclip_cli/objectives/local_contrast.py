@@ -15,44 +15,53 @@ from torch import Tensor, nn
 
 from protoclip_cli.core.types import Modality, Outcome, StepInputs
 from protoclip_cli.core.widths import Widths
-from protoclip_cli.objectives._augmented import AugmentedSpec, similarities
+from protoclip_cli.objectives._augmented import AugmentedSpec
 from protoclip_cli.objectives.base import Objective
+from protoclip_cli.objectives.info_nce import info_nce
 
 _DEFAULT_TEMPERATURE = 0.07
 
 
 def views_contrast(
-    rows: Tensor, columns: Tensor, scale: Tensor, own: slice = slice(None), smoothing: float = 0.0
+    image: Tensor,
+    text: Tensor,
+    scale: Tensor,
+    own: slice = slice(None),
+    *,
+    smoothing: float = 0.0,
+    column_gradient: bool = True,
 ) -> tuple[Tensor, Tensor]:
-    """Cross entropy of finding each row's partner among the columns, over all pairs of a view of each.
-
-    One direction of InfoNCE. Of one view, without smoothing, both directions are `info_nce`.
+    """InfoNCE of all pairs of a view of the images and a view of the texts. Of one view each: `info_nce`.
 
     Args:
-        rows: (A, B, P), unit length.
-        columns: (A, B, P), unit length. In any view, row i belongs to column i.
+        image: (A, B, P), unit length.
+        text: (A, B, P), unit length. In any view, row i belongs to image i.
         scale: scalar, the inverse temperature.
         own: the rows this process computes; all by default.
         smoothing: share of the target that goes to all columns alike.
+        column_gradient: False: no gradient reaches what rows are compared with.
 
     Returns:
-        The mean loss of the own rows and the share of them that rank their partner first, both scalars.
+        The mean loss of the own rows over pairs of views and both directions, and the share of own images
+        that rank their text first, both scalars.
 
     >>> partners = torch.eye(4).expand(2, 4, 4)
     >>> loss, accuracy = views_contrast(partners, partners, torch.tensor(100.0))
     >>> round(loss.item(), 3), accuracy.item()
     (0.0, 1.0)
     """
-    logits = similarities(scale * rows, columns, own)
-    views, share, _, count = logits.shape
-    partner = torch.arange(count, device=rows.device)[own][:, None].expand(views, share, views).flatten()
-    logits = logits.view(-1, count)
-    loss = F.cross_entropy(logits, partner)
+    pairs = [
+        info_nce(one, other, scale, own, column_gradient=column_gradient) for one in image for other in text
+    ]
+    loss, accuracy = (torch.stack(column).mean() for column in zip(*pairs, strict=True))
     if smoothing:
         # What smoothing adds is linear in the logits, and their means need no matrix of them.
-        mine, theirs = scale * rows[:, own].mean(dim=0), columns.mean(dim=0)
-        loss = loss + smoothing * (mine * (theirs[own] - theirs.mean(dim=0))).sum(dim=-1).mean()
-    return loss, (logits.detach().argmax(dim=-1) == partner).to(loss.dtype).mean()
+        means = image.mean(dim=0), text.mean(dim=0)
+        for mine, theirs in (means, means[::-1]):
+            others = theirs if column_gradient else theirs.detach()
+            apart = (mine[own] * (others[own] - others.mean(dim=0))).sum(dim=-1).mean()
+            loss = loss + smoothing / 2 * scale * apart
+    return loss, accuracy
 
 
 class LocalContrast(Objective):
@@ -74,25 +83,23 @@ class LocalContrast(Objective):
         """Compute the loss of this process's rows."""
         spec, scale = self.spec, self.log_scale.exp()
         clean = [spec.clean(inputs.of(side)) for side in Modality]
-        loss, accuracy = self._both_directions(clean, scale, inputs.own, 0.0)
+        loss, accuracy = self._contrast(clean, scale, inputs.own, 0.0)
         metrics = {"accuracy": accuracy, "scale": scale.detach()}
         if views := spec.augmented_views:
             # Without a parameter of its own, the scale is that of the clean views.
             scale = getattr(self, "augmented_log_scale", self.log_scale).exp()
             augmented = [spec.augmented(inputs.of(side)) for side in Modality]
-            part, accuracy = self._both_directions(augmented, scale, inputs.own, spec.label_smoothing)
+            part, accuracy = self._contrast(augmented, scale, inputs.own, spec.label_smoothing)
             loss = (loss + views * part) / (1 + views)
             metrics |= {"augmented_accuracy": accuracy, "augmented_scale": scale.detach()}
         return Outcome(loss * (2 if spec.reduction == "sum" else 1), metrics)
 
-    def _both_directions(
+    def _contrast(
         self, sides: list[Tensor], scale: Tensor, own: slice, smoothing: float
     ) -> tuple[Tensor, Tensor]:
         image, text = (F.normalize(side, dim=-1) for side in sides)
-        columns = [side if self.spec.column_gradient else side.detach() for side in (image, text)]
-        by_image, accuracy = views_contrast(image, columns[1], scale, own, smoothing)
-        by_text, _ = views_contrast(text, columns[0], scale, own, smoothing)
-        return (by_image + by_text) / 2, accuracy
+        gradient = self.spec.column_gradient
+        return views_contrast(image, text, scale, own, smoothing=smoothing, column_gradient=gradient)
 
     def after_step(self, inputs: StepInputs) -> None:  # noqa: ARG002
         """Keep the scales in bounds; see `InfoNCE` for why not in `forward`."""

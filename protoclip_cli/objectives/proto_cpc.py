@@ -60,10 +60,8 @@ class ProtoCPC(SharedPrototypes):
         """Compute the loss of this process's rows."""
         student, teacher = self.student_rows(inputs)[inputs.own], self.teacher_rows(inputs)
         prototypes = self.prototypes()
-        if self.spec.assignment == "softmax":
-            assignment = self._softmax(teacher[inputs.own], prototypes)
-        else:
-            assignment = self._sinkhorn(teacher, prototypes)[inputs.own]
+        assignment, taken = self._assignment(teacher, prototypes, inputs.own)
+        inputs.kept[self] = taken.detach()
         scores = self.student_scores(student, prototypes)
         loss = proto_cpc_loss(scores, assignment, self.prior, self.spec.student_temperature)
         agreement = F.cosine_similarity(student, teacher[inputs.own]).mean().detach()
@@ -71,20 +69,27 @@ class ProtoCPC(SharedPrototypes):
 
     @torch.no_grad()
     def after_step(self, inputs: StepInputs) -> None:
-        """Move the prior."""
-        teacher, prototypes = self.teacher_rows(inputs), self.prototypes()
-        if self.spec.assignment == "softmax":
-            parts = [self._softmax(rows, prototypes).sum(dim=0) for rows in teacher.split(_ROWS)]
-            taken = torch.stack(parts).sum(dim=0)
-        else:
-            taken = self._sinkhorn(teacher, prototypes).sum(dim=0)
+        """Move the prior to what the teacher took in this step."""
+        taken = inputs.kept[self]
         self.prior.lerp_(taken / taken.mean(), 1 - self.spec.momentum).clamp_(min=_LEAST)
+
+    def _assignment(self, teacher: Tensor, prototypes: Tensor, own: slice) -> tuple[Tensor, Tensor]:
+        """(b, P) of the own rows and (P,), the sum over all rows."""
+        temperature = self.spec.teacher_temperature
+        if self.spec.assignment == "sinkhorn":
+            scores = self.teacher_scores(teacher, prototypes)
+            assignment = sinkhorn(scores, epsilon=temperature, bound=1.0)
+            return assignment[own], assignment.sum(dim=0)
+        assignment = self._softmax(teacher[own], prototypes)
+        if len(assignment) == len(teacher):
+            return assignment, assignment.sum(dim=0)
+        with torch.no_grad():
+            # The own rows too: every process adds up the same, or their priors would drift apart.
+            parts = [self._softmax(rows, prototypes).sum(dim=0) for rows in teacher.split(_ROWS)]
+            return assignment, torch.stack(parts).sum(dim=0)
 
     def _softmax(self, teacher: Tensor, prototypes: Tensor) -> Tensor:
         return (self.teacher_scores(teacher, prototypes) / self.spec.teacher_temperature).softmax(dim=-1)
-
-    def _sinkhorn(self, teacher: Tensor, prototypes: Tensor) -> Tensor:
-        return sinkhorn(self.teacher_scores(teacher, prototypes), epsilon=self.spec.teacher_temperature)
 
 
 class ProtoCPCSpec(SharedPrototypesSpec):

@@ -64,11 +64,11 @@ def _of_rows(
     image: Tensor, partner: Tensor, text: Tensor, scale: Tensor, bias: Tensor
 ) -> tuple[Tensor, Tensor]:
     """The sum of the losses of some images, and how many rank their text first."""
-    logits = scale * image @ text.T + bias
+    negated = torch.addmm(-bias, scale * image, text.T, alpha=-1)
     # All pairs as strangers; of a pair that belongs together, softplus(-x) = softplus(x) - x.
-    matched = logits.gather(1, partner[:, None])
-    loss = F.softplus(logits).sum() - matched.sum()
-    return loss, (logits.detach().argmax(dim=-1) == partner).sum().to(loss.dtype)
+    matched = scale * (image * text[partner]).sum() + bias * len(image)
+    loss = -F.logsigmoid(negated).sum() - matched
+    return loss, (negated.detach().argmin(dim=-1) == partner).sum().to(loss.dtype)
 
 
 class SigLIP(Objective):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from itertools import product
 from typing import Literal
 
 import torch
@@ -19,19 +20,22 @@ from torch import Tensor, nn
 from protoclip_cli.core.needs import Needs
 from protoclip_cli.core.types import Modality, Outcome, StepInputs
 from protoclip_cli.core.widths import Widths
-from protoclip_cli.objectives._augmented import similarities, stacked
+from protoclip_cli.objectives._augmented import stacked
+from protoclip_cli.objectives._both_ways import both_ways
 from protoclip_cli.objectives._sinkhorn import sinkhorn
 from protoclip_cli.objectives.base import Objective, ObjectiveSpec
 from protoclip_cli.objectives.local_contrast import LocalContrastSpec
 
 
 def swapped_assignment(
-    rows: Tensor,
-    columns: Tensor,
+    image: Tensor,
+    text: Tensor,
     scale: Tensor,
     own: slice = slice(None),
+    *,
     iterations: int = 3,
     epsilon: float = 0.05,
+    column_gradient: bool = True,
 ) -> Tensor:
     """Cross entropy of each pair of views against the assignments of the pairs that share no view with it.
 
@@ -39,41 +43,41 @@ def swapped_assignment(
     views there is one such pair, and this is the original's loss, which looks at the first two views only.
 
     Args:
-        rows: (A, B, P) with A >= 2, unit length.
-        columns: (A, B, P), unit length.
+        image: (A, B, P) with A >= 2, unit length.
+        text: (A, B, P), unit length.
         scale: scalar, the inverse temperature of the prediction. Assignments know epsilon only.
         own: the rows this process computes; all by default. Assignments are always of all rows.
         iterations: of Sinkhorn's.
         epsilon: temperature of the assignments.
+        column_gradient: False: no gradient reaches what rows are compared with.
 
     Returns:
-        Scalar, mean over own rows and A * A pairs of views.
+        Scalar, mean over own rows, A * A pairs of views and both directions.
 
     >>> views = torch.eye(4).expand(2, 4, 4)
     >>> round(swapped_assignment(views, views, torch.tensor(100.0)).item(), 3)
     0.0
     """
-    predictions = similarities(rows, columns, own)
-    targets = _of_other_views(_assignments(rows, columns, own, iterations, epsilon))
-    return F.cross_entropy((scale * predictions).flatten(0, 2), targets.flatten(0, 2))
+    pairs = list(product(range(len(image)), repeat=2))
+    found = {(c, d): _assignments(image[c], text[d], own, iterations, epsilon) for c, d in pairs}
+    losses = []
+    for a, b in pairs:
+        others = [found[c, d] for c, d in pairs if c != a and d != b]
+        both = both_ways(image[a], text[b], scale, own, column_gradient)
+        for logits, aims in zip(both, zip(*others, strict=True), strict=True):
+            aim = aims[0] if len(aims) == 1 else torch.stack(aims).mean(dim=0)
+            losses.append(F.cross_entropy(logits, aim))
+    return torch.stack(losses).mean()
 
 
 @torch.no_grad()
-def _assignments(rows: Tensor, columns: Tensor, own: slice, iterations: int, epsilon: float) -> Tensor:
-    """(A, b, A, B), those of the own rows. Only one (B, B) matrix lives at a time."""
-    return torch.stack(
-        [
-            torch.stack([sinkhorn(view @ other.T, iterations, epsilon)[own] for other in columns], dim=1)
-            for view in rows
-        ]
-    )
-
-
-def _of_other_views(assignments: Tensor) -> Tensor:
-    """For each pair of views the mean of what the pairs that share no view with it have."""
-    views = len(assignments)
-    others = 1 - torch.eye(views, dtype=assignments.dtype, device=assignments.device)
-    return torch.einsum("ac,bd,crdk->arbk", others, others, assignments) / (views - 1) ** 2
+def _assignments(
+    image: Tensor, text: Tensor, own: slice, iterations: int, epsilon: float
+) -> tuple[Tensor, Tensor]:
+    """(b, B) twice: of the own images to all texts, and of the own texts to all images."""
+    scores = image @ text.T
+    both = (sinkhorn(rows, iterations, epsilon, bound=1.0)[own] for rows in (scores, scores.T))
+    return next(both), next(both)
 
 
 class SwALIP(Objective):
@@ -88,19 +92,17 @@ class SwALIP(Objective):
         """Compute the loss of this process's rows."""
         spec, scale = self.spec, self.log_scale.exp()
         views = [inputs.of(side)[1 : 1 + spec.augmented_views] for side in Modality]
-        sides = [F.normalize(stacked(side, spec.augmented_head), dim=-1) for side in views]
-        losses = [
-            swapped_assignment(
-                rows,
-                columns if spec.column_gradient else columns.detach(),
-                scale,
-                inputs.own,
-                spec.iterations,
-                spec.epsilon,
-            )
-            for rows, columns in (sides, reversed(sides))
-        ]
-        return Outcome((losses[0] + losses[1]) / 2, {"scale": scale.detach()})
+        image, text = (F.normalize(stacked(side, spec.augmented_head), dim=-1) for side in views)
+        loss = swapped_assignment(
+            image,
+            text,
+            scale,
+            inputs.own,
+            iterations=spec.iterations,
+            epsilon=spec.epsilon,
+            column_gradient=spec.column_gradient,
+        )
+        return Outcome(loss, {"scale": scale.detach()})
 
     def after_step(self, inputs: StepInputs) -> None:  # noqa: ARG002
         """Keep the scale in bounds; see `InfoNCE` for why not in `forward`."""

@@ -100,7 +100,7 @@ class SwALIPv1(Objective):
         """(b, K), of the own rows, balanced over all rows."""
         rows = F.normalize(projected(self._teaching(side, inputs)[0], self.spec.head), dim=-1)
         scores = rows @ self._directions(side).T
-        return sinkhorn(scores, self.spec.iterations, self.spec.epsilon)[inputs.own]
+        return sinkhorn(scores, self.spec.iterations, self.spec.epsilon, bound=1.0)[inputs.own]
 
     def _teaching(self, side: Modality, inputs: StepInputs) -> tuple[Features, ...]:
         if not self.spec.momentum_targets:

@@ -16,6 +16,7 @@ objectives` finds it. At the end: the peak memory of `rkd` (or `--peak KIND`) at
 from __future__ import annotations
 
 import argparse
+import re
 import resource
 import subprocess
 import sys
@@ -145,8 +146,11 @@ def plainly(kind: str, rows: int, seconds: float) -> float | None:
     """Milliseconds of the plain formula; None: there is none, or it needs more memory than a machine has."""
     if kind not in PLAIN or (kind == "rkd" and rows > 512 and DEVICE.type == "cpu"):
         return None
-    loss = PLAIN[kind](WIDTH, DEVICE)
-    image, text = (torch.randn(rows, WIDTH, device=DEVICE, requires_grad=True) for _ in range(2))
+    loss, needs = PLAIN[kind](WIDTH, DEVICE), spec_of(kind).needs()
+    shape = (
+        (rows, WIDTH) if (views := max(needs.image_views, needs.text_views)) == 1 else (views, rows, WIDTH)
+    )
+    image, text = (torch.randn(shape, device=DEVICE, requires_grad=True) for _ in range(2))
     return milliseconds(lambda: loss(image, text).backward(), seconds)
 
 
@@ -207,6 +211,15 @@ class Steps:
         return milliseconds(step, seconds)
 
 
+def _highest_so_far(forget: bool = False) -> int:
+    """Bytes this process had in memory at the most; on Linux since it was last forgotten."""
+    if not Path("/proc/self/clear_refs").exists():
+        return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    if forget:
+        Path("/proc/self/clear_refs").write_text("5")
+    return 1024 * int(re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[1])
+
+
 def peak(kind: str, rows: int = 1024, width: int = 256) -> str:
     """How much memory an objective's forward and backward take besides what they are given."""
     spec = spec_of(kind)
@@ -220,15 +233,13 @@ def peak(kind: str, rows: int = 1024, width: int = 256) -> str:
         objective(inputs).loss.backward()
         taken = torch.cuda.max_memory_allocated() - before
     else:
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        before = _highest_so_far(forget=True)
         objective(inputs).loss.backward()
-        taken = 1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+        taken = _highest_so_far() - before
     return f"{kind} at B = {rows}, d = {width}: {taken / 2**20:,.0f} MiB more at its peak, on {DEVICE.type}"
 
 
-def line(
-    kind: str, arguments: argparse.Namespace, steps: Steps | None, base: float
-) -> tuple[list[str], float]:
+def line(kind: str, arguments: argparse.Namespace, steps: Steps | None) -> tuple[list[str], float]:
     """The cells of an objective, and the ratio of its step to that of `info_nce`."""
     spec, cells = spec_of(kind), [kind]
     for rows in arguments.batches:
@@ -237,9 +248,11 @@ def line(
     needs = spec.needs()
     if steps is None or needs.token_logits:
         return cells + ([] if steps is None else ["no such tower", "", "", ""]), 0.0
+    bare = spec_of("info_nce")  # each time, next to what is compared with it: machines have moods
+    base = steps.milliseconds(bare.needs(), built(bare, steps.towers.width), arguments.seconds)
     whole = steps.milliseconds(needs, built(spec, steps.towers.width), arguments.seconds)
     encoding = steps.milliseconds(needs, None, arguments.seconds)
-    ratio = whole / (base or whole)
+    ratio = whole / base
     views = f"{needs.image_views} + {needs.text_views}"
     return [*cells, views, f"{whole:.1f}", f"{ratio:.2f}", f"{whole / encoding:.2f}"], ratio
 
@@ -274,13 +287,9 @@ def main() -> None:
         *([] if steps is None else ["views", "step ms", "/ info_nce", "per view"]),
     ]
     print("| " + " | ".join(titles) + " |\n|" + "---|" * len(titles))
-    bare = spec_of("info_nce")
-    base = 0.0
-    if steps:
-        base = steps.milliseconds(bare.needs(), built(bare, steps.towers.width), 2 * arguments.seconds)
     found = {}
     for kind in arguments.kinds:
-        cells, ratio = line(kind, arguments, steps, base)
+        cells, ratio = line(kind, arguments, steps)
         print("| " + " | ".join(cells) + " |", flush=True)
         if ratio:
             found[kind] = {"ratio": round(ratio, 2), "device": device, "towers": name}

@@ -124,6 +124,7 @@ def test_the_mean_over_equal_shares_is_the_loss_of_the_whole(spec, step_inputs):
 def test_its_state_survives_a_checkpoint(spec, step_inputs):
     inputs = step_inputs(spec.needs(), width=WIDTH)
     first, second = spec.build(WIDTHS, None), spec.build(WIDTHS, torch.tensor(1.0))
+    first(inputs)
     with torch.no_grad():
         first.after_step(inputs)
     second.load_state_dict(first.state_dict())
@@ -143,7 +144,9 @@ def test_two_builds_are_the_same(spec):
 
 def test_after_a_step_its_state_holds_no_graph(spec, step_inputs):
     objective = spec.build(WIDTHS, None)
-    objective.after_step(step_inputs(spec.needs(), width=WIDTH))
+    inputs = step_inputs(spec.needs(), width=WIDTH)
+    objective(inputs)
+    objective.after_step(inputs)
     assert not any(buffer.requires_grad for buffer in objective.buffers())
     assert all(parameter.is_leaf for parameter in objective.parameters())
 

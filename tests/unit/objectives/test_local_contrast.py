@@ -136,8 +136,8 @@ def test_smoothing_without_augmented_views_is_a_mistake():
         _spec(augmented_views=0, label_smoothing=0.1)
 
 
-def test_both_directions_of_one_view_are_info_nce():
+def test_of_one_view_it_is_info_nce():
     image, text = F.normalize(torch.randn(2, 5, 4), dim=-1)
     scale = torch.tensor(5.0)
-    both = [views_contrast(a[None], b[None], scale)[0] for a, b in ((image, text), (text, image))]
-    torch.testing.assert_close(sum(both) / 2, info_nce(image, text, scale)[0])
+    found = views_contrast(image[None], text[None], scale)
+    torch.testing.assert_close(found, info_nce(image, text, scale))

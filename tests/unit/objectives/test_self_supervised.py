@@ -1,5 +1,6 @@
 """SimCSE and SigLIP by hand, and the prototypes that DINO and ProtoCPC share."""
 
+import copy
 import math
 
 import pytest
@@ -115,13 +116,40 @@ def test_a_student_like_its_teacher_loses_less(kind):
 
 
 def test_the_prior_counts_what_the_teacher_takes_in_parts_as_in_one(monkeypatch):
-    inputs = StepInputs((Features(torch.randn(7, 3)),), (Features(torch.randn(7, 3)),), own=slice(0, 7))
+    sides = (Features(torch.randn(7, 3)),), (Features(torch.randn(7, 3)),)
     priors = []
-    for rows in (100, 2):
+    for rows, own in ((100, slice(0, 7)), (100, slice(2, 4)), (2, slice(2, 4))):
         monkeypatch.setattr("protoclip_cli.objectives.proto_cpc._ROWS", rows)
         objective = OBJECTIVES.spec("proto_cpc")(kind="proto_cpc", prototypes=9).build(Widths(3), None)
+        inputs = StepInputs(*sides, own=own)
+        objective(inputs)
         objective.after_step(inputs)
         priors.append(objective.prior)
-    torch.testing.assert_close(*priors)
+    torch.testing.assert_close(priors[1], priors[0])
+    torch.testing.assert_close(priors[2], priors[0])
     assert priors[0].mean().item() == pytest.approx(1)
     assert priors[0].std() > 0
+
+
+def test_processes_with_other_rows_of_their_own_have_the_same_prior_to_the_bit():
+    sides = (Features(torch.randn(64, 8)),), (Features(torch.randn(64, 8)),)
+    priors = []
+    for own in (slice(0, 20), slice(20, 40)):
+        objective = OBJECTIVES.spec("proto_cpc")(kind="proto_cpc", prototypes=900).build(Widths(8), None)
+        inputs = StepInputs(*sides, own=own)
+        objective(inputs)
+        objective.after_step(inputs)
+        priors.append(objective.prior)
+    assert torch.equal(*priors)
+
+
+def test_the_prior_moves_to_what_was_taken_before_the_prototypes_moved():
+    inputs = StepInputs((Features(torch.randn(7, 3)),), (Features(torch.randn(7, 3)),), own=slice(0, 7))
+    objective = OBJECTIVES.spec("proto_cpc")(kind="proto_cpc", prototypes=9).build(Widths(3), None)
+    again = copy.deepcopy(objective)
+    for each in (objective, again):
+        each(inputs)
+        if each is again:
+            torch.nn.init.zeros_(each.layer.directions)
+        each.after_step(inputs)
+    torch.testing.assert_close(objective.prior, again.prior)
