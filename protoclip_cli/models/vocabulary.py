@@ -2,7 +2,8 @@
 
 A small data set uses a few thousand of CLIP's 49,408 tokens, yet gradients and optimiser would run over the
 whole table in every step. `UsedVocabulary` trains the rows in use and keeps the rest as they started. It
-saves and loads as the full table, so a checkpoint is that of the ordinary model.
+saves and loads as the full table, so a checkpoint is that of the ordinary model. A decoder that says next
+tokens (CoCa) then chooses among those in use.
 """
 
 from __future__ import annotations
@@ -44,6 +45,11 @@ class UsedVocabulary(nn.Module):
         known = F.embedding(slot.clamp(min=0), self.weight)
         return torch.where((slot >= 0).unsqueeze(-1), known, F.embedding(tokens, self.table))
 
+    def places(self, tokens: Tensor) -> Tensor:
+        """Number tokens by their places among those in use; -100, as what is no token, where they are not."""
+        slot = self.slot[tokens.clamp(min=0)].where(tokens >= 0, -1)
+        return slot.where(slot >= 0, -100)
+
 
 def _save_full(module: nn.Module, state: dict[str, Any], prefix: str, metadata: object) -> None:  # noqa: ARG001
     assert isinstance(module, UsedVocabulary)
@@ -61,13 +67,38 @@ def _load_full(module: nn.Module, state: dict[str, Any], prefix: str, *rest: obj
     state[f"{prefix}weight"] = rows
 
 
+def _choose_among(decoder: nn.Module, used: Tensor) -> None:
+    """Leave a decoder only the tokens in use to choose from. It saves and loads its full matrix."""
+    full = decoder.get_parameter("text_projection").detach()
+    decoder.text_projection = nn.Parameter(full[:, used].clone())
+    decoder.register_buffer("used_tokens", used.clone(), persistent=False)
+    decoder.register_buffer("full_text_projection", full.clone(), persistent=False)
+    decoder.register_state_dict_post_hook(_save_all_outputs)
+    decoder.register_load_state_dict_pre_hook(_load_all_outputs)
+
+
+def _save_all_outputs(decoder: nn.Module, state: dict[str, Any], prefix: str, metadata: object) -> None:  # noqa: ARG001
+    full = decoder.get_buffer("full_text_projection").clone()
+    full[:, decoder.get_buffer("used_tokens")] = decoder.get_parameter("text_projection").detach()
+    state[f"{prefix}text_projection"] = full
+
+
+def _load_all_outputs(decoder: nn.Module, state: dict[str, Any], prefix: str, *rest: object) -> None:  # noqa: ARG001
+    full = state[f"{prefix}text_projection"]
+    decoder.get_buffer("full_text_projection").copy_(full)
+    state[f"{prefix}text_projection"] = full[:, decoder.get_buffer("used_tokens").to(full.device)]
+
+
 def keep_used_vocabulary(module: nn.Module, used: Tensor) -> bool:
-    """Replace the token table of a text tower. False when it has none of the known name.
+    """Replace the token table of a text tower, and a decoder's next tokens. False where there is no table.
 
     Args:
-        module: searched for an `nn.Embedding` named `token_embedding`.
+        module: searched for an `nn.Embedding` named `token_embedding`, and for a `text_decoder`.
         used: (U,), the different tokens in use.
     """
+    for child in list(module.modules()):
+        if isinstance(decoder := getattr(child, "text_decoder", None), nn.Module):
+            _choose_among(decoder, used)
     for child in module.modules():
         table = getattr(child, "token_embedding", None)
         if isinstance(table, nn.Embedding):

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from protoclip_cli.models.builders._open_clip_towers import OpenClipTowers
 from protoclip_cli.models.towers import Tokenizer
+from protoclip_cli.models.vocabulary import UsedVocabulary
 
 
 class CaptioningTowers(OpenClipTowers):
@@ -31,7 +32,10 @@ class CaptioningTowers(OpenClipTowers):
         clip: Any = self.clip
         image, seen = clip._encode_image(pixels, normalize=False)
         text, read = clip._encode_text(tokens, normalize=False)
-        return image, text, clip.text_decoder(seen, read[:, :-1]), next_tokens(tokens, self.pad)
+        targets, table = next_tokens(tokens, self.pad), clip.text.token_embedding
+        if isinstance(table, UsedVocabulary):
+            targets = table.places(targets)
+        return image, text, clip.text_decoder(seen, read[:, :-1]), targets
 
 
 def next_tokens(tokens: Tensor, pad: int) -> Tensor:

@@ -11,6 +11,7 @@ from protoclip_cli.core.errors import RecipeError
 from protoclip_cli.core.types import Modality
 from protoclip_cli.models.builders import BUILDERS
 from protoclip_cli.models.builders._open_clip_captions import next_tokens
+from protoclip_cli.models.vocabulary import keep_used_vocabulary
 
 TEXT = {"context_length": 12, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1}
 COCA = {
@@ -85,6 +86,42 @@ def test_it_sees_the_image_and_what_came_before_and_nothing_else(pairs):
     changed = (towers.with_next_tokens(pixels, later)[2] - logits).abs().amax(dim=(0, 2)) > 1e-6
     assert changed.tolist() == [False] * 3 + [True] * (len(changed) - 3)
     assert not torch.allclose(towers.with_next_tokens(pixels.flip(0), tokens)[2], logits, atol=1e-4)
+
+
+def test_with_the_used_vocabulary_it_chooses_among_the_tokens_in_use(pairs):
+    towers, pixels, tokens = pairs
+    *_, logits, targets = towers.with_next_tokens(pixels, tokens)
+    used, before = tokens.unique(), towers.state_dict()
+    assert keep_used_vocabulary(towers, used)
+    *_, fewer, places = towers.train().with_next_tokens(pixels, tokens)
+    torch.testing.assert_close(fewer, logits[..., used])
+    assert torch.equal(places == -100, targets == -100)
+    assert torch.equal(used[places[places >= 0]], targets[targets >= 0])
+    after = towers.state_dict()
+    assert after.keys() == before.keys()
+    assert all(torch.equal(after[name], tensor) for name, tensor in before.items())
+    *_, places = towers.eval().with_next_tokens(pixels, towers.tokenizer(["zebra", "a dog"]))
+    assert (places[0] >= 0).sum() == 1  # of a word that is not in use there is nothing to say but its end
+    assert (places[1] >= 0).sum() == 3
+
+
+def test_what_a_decoder_of_used_tokens_learned_is_saved_among_all(pairs, coca):
+    towers, pixels, tokens = pairs
+    used, start = tokens.unique(), towers.clip.text_decoder.text_projection.detach().clone()
+    keep_used_vocabulary(towers, used)
+    with torch.no_grad():
+        towers.clip.text_decoder.text_projection += 1
+    saved = towers.state_dict()
+    expected = start.clone()
+    expected[:, used] += 1
+    assert torch.equal(saved["clip.text_decoder.text_projection"], expected)
+    plain, other = coca(), coca()
+    plain.load_state_dict(saved)
+    keep_used_vocabulary(other, torch.cat([used, torch.tensor([9])]).unique())
+    other.load_state_dict(saved)
+    assert torch.equal(other.state_dict()["clip.text_decoder.text_projection"], expected)
+    *_, logits, _ = towers.with_next_tokens(pixels, tokens)
+    torch.testing.assert_close(plain.with_next_tokens(pixels, tokens)[2][..., used], logits)
 
 
 def test_it_starts_from_numbers_that_the_seed_knows(coca):
