@@ -173,14 +173,25 @@ class TrainRecipe(Spec):
             if self.tower(side).lock:
                 yield f"towers.{side.value}.lock: an adapter freezes its tower; use its `train_also` instead"
         for episode in range(self.episodes.count):
-            active = [spec for spec in self.objectives.values() if spec.active(episode)]
-            if not active:
-                yield f"no objective is active in episode {episode}"
+            if mistakes := list(self._mistakes_of_episode(episode)):
+                yield from mistakes
                 break
-            learning = {"image": self.towers.image.learns(episode), "text": self.towers.text.learns(episode)}
-            if not any(learning[tower] for spec in active for tower in spec.needs().towers):
-                yield f"no tower learns in episode {episode}"
-                break
+
+    def _mistakes_of_episode(self, episode: int) -> Iterator[str]:
+        active = {name: spec for name, spec in self.objectives.items() if spec.active(episode)}
+        learning = {"image": self.towers.image.learns(episode), "text": self.towers.text.learns(episode)}
+        if not active:
+            yield f"no objective is active in episode {episode}"
+        elif not any(learning[tower] for spec in active.values() for tower in spec.needs().towers):
+            yield f"no tower learns in episode {episode}"
+        else:
+            for name, spec in active.items():
+                for side in spec.needs().dropout:
+                    if not learning[side]:
+                        yield (
+                            f"objectives.{name} compares what dropout leaves, and the {side} tower, which "
+                            f"does not learn in episode {episode}, drops nothing then; mend the episodes"
+                        )
 
     def _objective_mistakes(self) -> Iterator[str]:
         heads, reads_teacher = self.model.heads, False

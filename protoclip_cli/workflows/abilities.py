@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 
 from protoclip_cli.core.errors import RecipeError
@@ -12,6 +15,7 @@ from protoclip_cli.models.norms import norms_remember_nothing
 from protoclip_cli.recipe.train import TrainRecipe
 
 _PASSES = 8
+_SOME = 0.01
 
 
 def check_abilities(recipe: TrainRecipe, model: DualEncoder) -> None:
@@ -44,9 +48,22 @@ def drops_something(model: DualEncoder, side: Modality) -> bool:
         view = torch.arange(2 * 3 * size * size).reshape(2, 3, size, size).remainder(251).to(torch.uint8)
     else:
         view = towers.tokenizer(["", ""])  # words may be missing from a vocabulary that only has used ones
-    with in_mode(model, training=True), norms_remember_nothing(model):
+    with in_mode(model, training=True), norms_remember_nothing(model), _without_zeros(model):
         passes = []
         for number in range(_PASSES):
             torch.manual_seed(number)
             passes.append(model(side, view).embedding)
     return any(not torch.equal(passes[0], one) for one in passes[1:])
+
+
+@contextmanager
+def _without_zeros(model: DualEncoder) -> Iterator[None]:
+    """Fill parameters that start at zero: behind them, as in LoRA, dropout would not be seen yet."""
+    zeros = [parameter for parameter in model.parameters() if not parameter.any()]
+    for parameter in zeros:
+        parameter.fill_(_SOME)
+    try:
+        yield
+    finally:
+        for parameter in zeros:
+            parameter.zero_()

@@ -99,6 +99,17 @@ def test_what_cannot_be_run_is_refused_before_it_runs(override, words, load):
     assert words in "\n".join(lines[1:])
 
 
+def test_dropout_of_a_tower_that_stands_still_is_refused(load):
+    dropping = "objectives.cse={kind: simcse}", "towers={text: {last_episode: 0}}"
+    load(SMALL, *dropping, "episodes.count=1")
+    (line,) = mistakes(load, SMALL, *dropping, "episodes.count=3")[1:]
+    assert (
+        "objectives.cse compares what dropout leaves, and the text tower, which does not learn in episode 1"
+        in line
+    )
+    load(SMALL, "objectives.cse={kind: simcse, last_episode: 0}", dropping[1], "episodes.count=3")
+
+
 @pytest.mark.parametrize("text", ["", "3\n", "- a\n", "just words\n"])
 def test_a_file_that_is_no_mapping_is_no_recipe(text, load):
     with pytest.raises(RecipeError, match="is not a recipe: it should be keys with values"):

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from protoclip_cli.core.types import Modality
+from protoclip_cli.models.adapters.lora import LoraSpec
 from protoclip_cli.models.builders.open_clip import OpenClipSpec
 from protoclip_cli.models.dual_encoder import DualEncoder
 from protoclip_cli.models.vocabulary import keep_used_vocabulary
@@ -31,3 +32,15 @@ def test_patches_that_are_dropped_count(share):
     model = DualEncoder(towers, {})
     assert drops_something(model, Modality.IMAGE) is (share > 0)
     assert not drops_something(model, Modality.TEXT)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5])
+def test_dropout_of_an_adapter_counts_though_what_follows_it_starts_at_zero(share):
+    pytest.importorskip("peft")
+    towers = OpenClipSpec.rebuild({"model_cfg": {"embed_dim": 8, "vision_cfg": VIT, "text_cfg": TEXT}})
+    adapter = LoraSpec(kind="lora", rank=2, dropout=share, targets=["*mlp*"])
+    model = DualEncoder(towers, {}, {Modality.TEXT: adapter})
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    assert drops_something(model, Modality.TEXT) is (share > 0)
+    assert not drops_something(model, Modality.IMAGE)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
