@@ -30,6 +30,8 @@ class Measured:
 
     accuracy: tuple[float, ...] = ()
     """Of its tiny recipe, a fraction for each seed."""
+    chance: float | None = None
+    """What a guess would reach there."""
     step_ratio: float | None = None
     """Seconds of a whole step over those with InfoNCE alone."""
 
@@ -162,19 +164,20 @@ def read_measured() -> dict[str, Measured]:
     """
     path = measured_file()
     known = (yaml.safe_load(path.read_text(encoding="utf-8")) or {}) if path.is_file() else {}
+    parts = {kind: (found.get("accuracy", {}), found.get("step", {})) for kind, found in known.items()}
     return {
-        kind: Measured(tuple(found.get("accuracy", {}).get("values", ())), found.get("step", {}).get("ratio"))
-        for kind, found in known.items()
+        kind: Measured(tuple(scored.get("values", ())), scored.get("chance"), step.get("ratio"))
+        for kind, (scored, step) in parts.items()
     }
 
 
-def accuracy_in_words(values: tuple[float, ...]) -> str:
-    """Mean and standard deviation in percent.
+def accuracy_in_words(values: tuple[float, ...], chance: float | None = None) -> str:
+    """Mean and standard deviation in percent, and what chance would reach.
 
-    >>> accuracy_in_words((0.5, 0.6, 0.7)), accuracy_in_words(())
-    ('60.0 ± 10.0', '')
+    >>> accuracy_in_words((0.5, 0.6, 0.7), 0.1), accuracy_in_words(())
+    ('60.0 ± 10.0 (chance 10.0)', '')
     """
     if not values:
         return ""
     spread = f" ± {100 * stdev(values):.1f}" if len(values) > 1 else ""
-    return f"{100 * mean(values):.1f}{spread}"
+    return f"{100 * mean(values):.1f}{spread}" + ("" if chance is None else f" (chance {100 * chance:.1f})")

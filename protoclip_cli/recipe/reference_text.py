@@ -37,17 +37,24 @@ def as_blocks(kinds: Sequence[Kind]) -> str:
 
 
 def _cell(kind: Kind, column: str, common: Mapping[str, Any]) -> str:
-    measured = kind.measured
     texts = {
         "kind": f"`{kind.kind}`",
         "is": kind.what,
         "paper": "" if kind.paper is None else f"[{_short(kind.paper)}]({kind.paper})",
         "needs": ", ".join(kind.needs),
         "settings": _in_line(_own(kind, common), "`"),
-        "tiny recipe, %": accuracy_in_words(measured.accuracy) if measured else "",
-        "step time": f"{measured.step_ratio:.2f}" if measured and measured.step_ratio else "",
+        "tiny recipe, %": _accuracy(kind),
+        "step time": _step_time(kind),
     }
     return texts[column].replace("|", "\\|")
+
+
+def _accuracy(kind: Kind) -> str:
+    return accuracy_in_words(kind.measured.accuracy, kind.measured.chance) if kind.measured else ""
+
+
+def _step_time(kind: Kind) -> str:
+    return f"{kind.measured.step_ratio:.2f}" if kind.measured and kind.measured.step_ratio else ""
 
 
 def _block(kind: Kind, common: Mapping[str, Any]) -> list[str]:
@@ -55,8 +62,8 @@ def _block(kind: Kind, common: Mapping[str, Any]) -> list[str]:
         "paper": kind.paper,
         "needs": ", ".join(kind.needs),
         "settings": _in_line(_own(kind, common)),
-        "tiny recipe, %": accuracy_in_words(kind.measured.accuracy) if kind.measured else "",
-        "step time": f"{kind.measured.step_ratio:.2f}" if kind.measured and kind.measured.step_ratio else "",
+        "tiny recipe, %": _accuracy(kind),
+        "step time": _step_time(kind),
     }
     wrapped = (
         textwrap.fill(f"{name}: {text}", _WIDTH, initial_indent="  ", subsequent_indent="    ")

@@ -51,7 +51,7 @@ def main() -> None:
         for seed, run in enumerate(runs):
             train(recipe, seed, run)
         names, values, chances = zip(*(score(run, arguments.score) for run in runs), strict=True)
-        print(f"{kind}: {accuracy_in_words(values)} % (chance {100 * chances[0]:.1f} %)", flush=True)
+        print(f"{kind}, in %: {accuracy_in_words(values, chances[0])}", flush=True)
         rounded = [round(value, 4) for value in values]
         chance = round(chances[0], 4)
         found[kind] = {"recipe": recipe, "score": names[0], "chance": chance, "values": rounded}

@@ -20,8 +20,10 @@ def test_what_was_measured_may_lack_anything(file):
     file.write_text("# nothing\n")
     assert read_measured() == {}
     step = {"ratio": 1.02, "device": "cpu"}
-    file.write_text(yaml.safe_dump({"a": {"accuracy": {"values": [0.5, 0.7]}}, "b": {"step": step}}))
-    assert read_measured() == {"a": Measured((0.5, 0.7)), "b": Measured((), 1.02)}
+    file.write_text(
+        yaml.safe_dump({"a": {"accuracy": {"values": [0.5, 0.7], "chance": 0.1}}, "b": {"step": step}})
+    )
+    assert read_measured() == {"a": Measured((0.5, 0.7), 0.1), "b": Measured((), None, 1.02)}
 
 
 def test_cells_of_what_was_not_measured_are_empty():
@@ -32,7 +34,7 @@ def test_cells_of_what_was_not_measured_are_empty():
             {"x": 1, "w": 0.5},
             "https://arxiv.org/abs/1",
             ("labels",),
-            Measured((0.5, 0.7), 1.023),
+            Measured((0.5, 0.7), 0.1, 1.023),
         ),
         Kind("b", "Other | one.", {"w": 0.5, "y": "required: p | q"}, None, (), Measured()),
     ]
@@ -41,7 +43,7 @@ def test_cells_of_what_was_not_measured_are_empty():
         == """\
 | kind | is | paper | needs | settings | tiny recipe, % | step time |
 |---|---|---|---|---|---|---|
-| `a` | One. | [arXiv 1](https://arxiv.org/abs/1) | labels | `x: 1` | 60.0 ± 14.1 | 1.02 |
+| `a` | One. | [arXiv 1](https://arxiv.org/abs/1) | labels | `x: 1` | 60.0 ± 14.1 (chance 10.0) | 1.02 |
 | `b` | Other \\| one. |  |  | `y: (required: p \\| q)` |  |  |
 
 All have `w: 0.5`."""
@@ -53,7 +55,7 @@ a: One.
   paper: https://arxiv.org/abs/1
   needs: labels
   settings: x: 1
-  tiny recipe, %: 60.0 ± 14.1
+  tiny recipe, %: 60.0 ± 14.1 (chance 10.0)
   step time: 1.02
 
 b: Other | one.
