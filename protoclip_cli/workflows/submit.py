@@ -38,8 +38,8 @@ _RANKS = (
 )
 _AFTER = """\
 code=$?
-# 75: a signal came ahead of the limit, and everything is saved. This job goes on later.
-if [ "$code" -eq 75 ]; then scontrol requeue "$SLURM_JOB_ID"; fi
+# 75: a signal came ahead of the limit, and everything is saved. 138: it came before the first step.
+if [ "$code" -eq 75 ] || [ "$code" -eq 138 ]; then scontrol requeue "$SLURM_JOB_ID"; fi
 exit "$code\""""
 
 

@@ -53,7 +53,7 @@ def main() -> None:
         names, values, chances = zip(*(score(run, arguments.score) for run in runs), strict=True)
         print(f"{kind}, in %: {accuracy_in_words(values, chances[0])}", flush=True)
         rounded = [round(value, 4) for value in values]
-        chance = round(chances[0], 4)
+        chance = round(chances[0], 5)
         found[kind] = {"recipe": recipe, "score": names[0], "chance": chance, "values": rounded}
     if arguments.write and found:
         write("accuracy", found)

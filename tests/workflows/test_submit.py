@@ -94,3 +94,14 @@ def test_a_job_that_fails_is_not_put_back(slurm, recipe_file):
     assert "r.yaml is not a valid recipe" in job.communicate()[1]
     assert job.returncode == 3
     assert not (slurm / "requeued").exists()
+
+
+@pytest.mark.parametrize(("code", "again"), [(138, True), (75, True), (143, False), (0, False)])
+def test_a_job_that_is_told_to_stop_before_its_first_step_goes_on_too(code, again, slurm, recipe_file):
+    path = recipe_file(slurm / "r.yaml")
+    submitted = Submission(str(path), [], Allocation(), slurm / "run").submit()
+    (slurm / "bin" / "srun").write_text(f"#!/bin/bash\nexit {code}\n")
+    job = start(submitted.script, 1)
+    assert job.communicate()[1] == ""
+    assert job.returncode == code
+    assert (slurm / "requeued").exists() is again
