@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -12,7 +13,20 @@ from torch import Tensor, nn
 from protoclip_cli.core.types import StepInputs
 from protoclip_cli.objectives.base import Objective, ObjectiveSpec, as_float
 
-_DEFAULT_TEMPERATURE = 0.07
+
+@torch.no_grad()
+def keep_in_bounds(log_scale: Tensor, min_temperature: float) -> None:
+    """Clamp the logarithm of a scale to [0, ln(1 / min_temperature)], in place.
+
+    After each step, as in all originals but ITRA, which never bounds it: a clamp inside `forward` would have
+    no gradient beyond the bound, and the scale could never come back.
+
+    >>> log_scale = torch.tensor(9.0)
+    >>> keep_in_bounds(log_scale, 0.01)
+    >>> round(log_scale.exp().item(), 3)
+    100.0
+    """
+    log_scale.clamp_(0, -math.log(min_temperature))
 
 
 class LearnedScaleSpec(ObjectiveSpec):
@@ -23,25 +37,23 @@ class LearnedScaleSpec(ObjectiveSpec):
     min_temperature: float = Field(0.01, gt=0, le=1)
     """The learned temperature stays at or above this."""
 
+    default_temperature: ClassVar[float] = 0.07
+    """Where neither the recipe nor a pretrained model says."""
+
     def first_log_scale(self, model_scale: Tensor | None) -> float:
         """The natural logarithm of the scale that training starts with."""
         if self.temperature is not None:
             return -math.log(self.temperature)
-        return -math.log(_DEFAULT_TEMPERATURE) if model_scale is None else float(model_scale)
+        return -math.log(self.default_temperature) if model_scale is None else float(model_scale)
 
 
 class LearnsScale(Objective):
-    """Compares images and texts at a learned temperature.
-
-    The logarithm of the scale is kept in [0, ln(1 / min_temperature)] after each step, as in all originals
-    but ITRA, which never bounds it: a clamp inside `forward` would have no gradient beyond the bound, and the
-    scale could never come back.
-    """
+    """Compares images and texts at a learned temperature."""
 
     def __init__(self, log_scale: float, min_temperature: float) -> None:
         super().__init__()
         self.log_scale = nn.Parameter(torch.tensor(log_scale))
-        self.max_log_scale = -math.log(min_temperature)
+        self.min_temperature = min_temperature
 
     @property
     def model_scale(self) -> nn.Parameter:  # type: ignore[override]
@@ -56,5 +68,4 @@ class LearnsScale(Objective):
 
     def after_step(self, inputs: StepInputs) -> None:  # noqa: ARG002
         """Keep the scale in bounds."""
-        with torch.no_grad():
-            self.log_scale.clamp_(0, self.max_log_scale)
+        keep_in_bounds(self.log_scale, self.min_temperature)

@@ -16,10 +16,8 @@ from torch import Tensor, nn
 from protoclip_cli.core.types import Modality, Outcome, StepInputs
 from protoclip_cli.core.widths import Widths
 from protoclip_cli.objectives._augmented import AugmentedSpec
-from protoclip_cli.objectives.base import Objective
+from protoclip_cli.objectives._learned_scale import LearnedScaleSpec, LearnsScale, keep_in_bounds
 from protoclip_cli.objectives.info_nce import info_nce
-
-_DEFAULT_TEMPERATURE = 0.07
 
 
 def views_contrast(
@@ -64,20 +62,14 @@ def views_contrast(
     return loss, accuracy
 
 
-class LocalContrast(Objective):
+class LocalContrast(LearnsScale):
     """Improved CLIP, with one learned temperature for the clean views and one for the augmented ones."""
 
     def __init__(self, spec: LocalContrastSpec, log_scale: float) -> None:
-        super().__init__()
+        super().__init__(log_scale, spec.min_temperature)
         self.spec = spec
-        self.log_scale = nn.Parameter(torch.tensor(log_scale))
         if spec.augmented_views and spec.augmented_temperature is not None:
             self.augmented_log_scale = nn.Parameter(torch.tensor(-math.log(spec.augmented_temperature)))
-
-    @property
-    def model_scale(self) -> nn.Parameter:  # type: ignore[override]
-        """The learned logarithm of the clean views' scale."""
-        return self.log_scale
 
     def forward(self, inputs: StepInputs) -> Outcome:
         """Compute the loss of this process's rows."""
@@ -102,13 +94,12 @@ class LocalContrast(Objective):
         return views_contrast(image, text, scale, own, smoothing=smoothing, column_gradient=gradient)
 
     def after_step(self, inputs: StepInputs) -> None:  # noqa: ARG002
-        """Keep the scales in bounds; see `InfoNCE` for why not in `forward`."""
-        with torch.no_grad():
-            for log_scale in self.parameters():
-                log_scale.clamp_(0, -math.log(self.spec.min_temperature))
+        """Keep both scales in bounds."""
+        for log_scale in self.parameters():
+            keep_in_bounds(log_scale, self.min_temperature)
 
 
-class LocalContrastSpec(AugmentedSpec):
+class LocalContrastSpec(LearnedScaleSpec, AugmentedSpec):
     """Improved CLIP: clean pairs and all pairs of augmented views."""
 
     kind: Literal["local_contrast"]
@@ -116,8 +107,6 @@ class LocalContrastSpec(AugmentedSpec):
     """Temperature of the clean views at the start. Empty: a pretrained model's own, else 0.07."""
     augmented_temperature: float | None = Field(0.1, gt=0, le=1)
     """Temperature of the augmented views at the start. Null: the clean views' own, also while it learns."""
-    min_temperature: float = Field(0.01, gt=0, le=1)
-    """The learned temperatures stay at or above this."""
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     """Share of the target that goes to all columns alike, for the augmented views only."""
     reduction: Literal["avg", "sum"] = "avg"
@@ -134,7 +123,4 @@ class LocalContrastSpec(AugmentedSpec):
 
     def build(self, widths: Widths, model_scale: Tensor | None) -> LocalContrast:  # noqa: ARG002
         """Make the objective."""
-        if self.temperature is not None:
-            return LocalContrast(self, -math.log(self.temperature))
-        default = -math.log(_DEFAULT_TEMPERATURE)
-        return LocalContrast(self, default if model_scale is None else float(model_scale))
+        return LocalContrast(self, self.first_log_scale(model_scale))

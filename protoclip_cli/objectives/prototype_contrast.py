@@ -18,6 +18,7 @@ from torch.autograd.function import once_differentiable
 from protoclip_cli.core.needs import Needs
 from protoclip_cli.core.types import Modality, Outcome, Prototypes, StepInputs
 from protoclip_cli.core.widths import Widths
+from protoclip_cli.objectives._learned_scale import keep_in_bounds
 from protoclip_cli.objectives.base import Objective, ObjectiveSpec, projected
 
 _BLOCK = 2**24
@@ -112,7 +113,6 @@ class PrototypeContrast(Objective):
         super().__init__()
         self.spec = spec
         self.log_scale = nn.Parameter(torch.tensor(-math.log(spec.temperature)))
-        self.max_log_scale = -math.log(spec.min_temperature)
         self._aims: tuple[Tensor, Tensor] | None = None
 
     def forward(self, inputs: StepInputs) -> Outcome:
@@ -136,9 +136,8 @@ class PrototypeContrast(Objective):
         return self._aims[1]
 
     def after_step(self, inputs: StepInputs) -> None:  # noqa: ARG002
-        """Keep the scale in bounds; see `InfoNCE` for why not in `forward`."""
-        with torch.no_grad():
-            self.log_scale.clamp_(0, self.max_log_scale)
+        """Keep the scale in bounds."""
+        keep_in_bounds(self.log_scale, self.spec.min_temperature)
 
 
 class PrototypeContrastSpec(ObjectiveSpec):

@@ -5,8 +5,7 @@ Zhai et al., Sigmoid Loss for Language Image Pre-Training, 2023. https://arxiv.o
 
 from __future__ import annotations
 
-import math
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -17,9 +16,7 @@ from torch.utils.checkpoint import checkpoint
 from protoclip_cli.core.needs import Needs
 from protoclip_cli.core.types import Outcome, StepInputs
 from protoclip_cli.core.widths import Widths
-from protoclip_cli.objectives.base import Objective, ObjectiveSpec, as_float
-
-_DEFAULT_TEMPERATURE = 0.1
+from protoclip_cli.objectives._learned_scale import LearnedScaleSpec, LearnsScale
 
 
 def siglip_loss(
@@ -71,48 +68,34 @@ def _of_rows(
     return loss, (negated.detach().argmin(dim=-1) == partner).sum().to(loss.dtype)
 
 
-class SigLIP(Objective):
+class SigLIP(LearnsScale):
     """The sigmoid loss with a learned temperature and bias. Only the scale is kept in bounds."""
 
     def __init__(self, spec: SigLIPSpec, log_scale: float) -> None:
-        super().__init__()
-        self.spec = spec
-        self.log_scale = nn.Parameter(torch.tensor(log_scale))
+        super().__init__(log_scale, spec.min_temperature)
+        self.chunk = spec.chunk
         self.bias = nn.Parameter(torch.tensor(spec.bias))
-
-    @property
-    def model_scale(self) -> nn.Parameter:  # type: ignore[override]
-        """The learned logarithm of the scale."""
-        return self.log_scale
 
     def forward(self, inputs: StepInputs) -> Outcome:
         """Compute the loss of this process's images."""
-        image, text = (
-            F.normalize(as_float(side[0].embedding), dim=-1) for side in (inputs.image, inputs.text)
-        )
         scale = self.log_scale.exp()
-        loss, accuracy = siglip_loss(image, text, scale, self.bias, inputs.own, self.spec.chunk)
+        loss, accuracy = siglip_loss(*self.pair(inputs), scale, self.bias, inputs.own, self.chunk)
         metrics = {"accuracy": accuracy, "scale": scale.detach(), "bias": self.bias.detach().clone()}
         return Outcome(loss, metrics)
 
-    @torch.no_grad()
-    def after_step(self, inputs: StepInputs) -> None:  # noqa: ARG002
-        """Keep the scale in bounds."""
-        self.log_scale.clamp_(0, -math.log(self.spec.min_temperature))
 
-
-class SigLIPSpec(ObjectiveSpec):
+class SigLIPSpec(LearnedScaleSpec):
     """The sigmoid loss of all pairs (SigLIP)."""
 
     kind: Literal["siglip"]
     temperature: float | None = Field(None, gt=0, le=1)
     """Temperature at the start of training. Empty: a pretrained model's own, else 0.1."""
-    min_temperature: float = Field(0.01, gt=0, le=1)
-    """The learned temperature stays at or above this."""
     bias: float = -10.0
     """Bias at the start of training, whatever a pretrained model had. Almost all pairs are strangers."""
     chunk: int | None = Field(None, gt=0)
     """Images whose logits are in memory at a time. Takes a little longer. Empty: all of a process."""
+
+    default_temperature: ClassVar[float] = 0.1
 
     def needs(self) -> Needs:
         """One view of each side."""
@@ -120,6 +103,4 @@ class SigLIPSpec(ObjectiveSpec):
 
     def build(self, widths: Widths, model_scale: Tensor | None) -> SigLIP:  # noqa: ARG002
         """Make the objective."""
-        if self.temperature is None and model_scale is not None:
-            return SigLIP(self, float(model_scale))
-        return SigLIP(self, -math.log(self.temperature or _DEFAULT_TEMPERATURE))
+        return SigLIP(self, self.first_log_scale(model_scale))

@@ -22,6 +22,7 @@ from protoclip_cli.core.types import Modality, Outcome, StepInputs
 from protoclip_cli.core.widths import Widths
 from protoclip_cli.objectives._augmented import stacked
 from protoclip_cli.objectives._both_ways import both_ways
+from protoclip_cli.objectives._learned_scale import keep_in_bounds
 from protoclip_cli.objectives._sinkhorn import sinkhorn
 from protoclip_cli.objectives.base import Objective, ObjectiveSpec
 from protoclip_cli.objectives.local_contrast import LocalContrastSpec
@@ -105,9 +106,8 @@ class SwALIP(Objective):
         return Outcome(loss, {"scale": scale.detach()})
 
     def after_step(self, inputs: StepInputs) -> None:  # noqa: ARG002
-        """Keep the scale in bounds; see `InfoNCE` for why not in `forward`."""
-        with torch.no_grad():
-            self.log_scale.clamp_(0, -math.log(self.spec.min_temperature))
+        """Keep the scale in bounds."""
+        keep_in_bounds(self.log_scale, self.spec.min_temperature)
 
 
 class SwALIPSpec(ObjectiveSpec):

@@ -18,6 +18,7 @@ from protoclip_cli.core.needs import Needs
 from protoclip_cli.core.prototype_layer import PrototypeLayer
 from protoclip_cli.core.types import Features, Modality, Outcome, StepInputs
 from protoclip_cli.core.widths import Widths
+from protoclip_cli.objectives._learned_scale import keep_in_bounds
 from protoclip_cli.objectives._sinkhorn import sinkhorn
 from protoclip_cli.objectives.base import Objective, ObjectiveSpec, projected
 
@@ -113,10 +114,9 @@ class SwALIPv1(Objective):
         return self._learns
 
     def after_step(self, inputs: StepInputs) -> None:  # noqa: ARG002
-        """Count the step; keep the scale in bounds, see `InfoNCE` for why not in `forward`."""
-        with torch.no_grad():
-            self.updates += 1
-            self.log_scale.clamp_(0, -math.log(self.spec.min_temperature))
+        """Count the step and keep the scale in bounds."""
+        self.updates += 1
+        keep_in_bounds(self.log_scale, self.spec.min_temperature)
 
 
 class SwALIPv1Spec(ObjectiveSpec):
