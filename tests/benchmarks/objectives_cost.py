@@ -20,8 +20,6 @@ import re
 import resource
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -31,19 +29,14 @@ import yaml
 from measured_file import write
 from plain_objectives import PLAIN
 from torch import Tensor
+from tower_steps import CLASSES, DEVICE, LENGTH, VOCABULARY, WIDTH, Steps, guides, milliseconds
 
 from protoclip_cli.core.needs import Needs
-from protoclip_cli.core.types import Features, Frozen, Modality, NextTokens, Prototypes, StepInputs
+from protoclip_cli.core.types import Features, Frozen, NextTokens, StepInputs
 from protoclip_cli.core.widths import Widths
-from protoclip_cli.models.builders import BUILDERS
-from protoclip_cli.models.dual_encoder import DualEncoder
-from protoclip_cli.models.heads import HEADS
-from protoclip_cli.models.vocabulary import keep_used_vocabulary
 from protoclip_cli.objectives import OBJECTIVES, Objective, ObjectiveSpec
 
 SETTINGS = Path(__file__).parents[1] / "contract" / "objectives"
-WIDTH, CLUSTERS, CLASSES, VOCABULARY, LENGTH = 128, 20_000, 100, 1_000, 16
-DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def spec_of(kind: str) -> ObjectiveSpec:
@@ -62,23 +55,6 @@ class Widest(dict[str, int]):
 
     def __missing__(self, name: str) -> int:
         return WIDTH
-
-
-def guides(needs: Needs, rows: int, width: int) -> dict[str, Any]:
-    """What a step reads besides the features of the towers that learn."""
-
-    def some(*shape: int) -> Tensor:
-        return torch.randn(*shape, device=DEVICE)
-
-    members = torch.arange(rows, device=DEVICE) % CLUSTERS
-    boards = {
-        name: Prototypes(some(CLUSTERS, WIDTH), members, some(CLUSTERS, WIDTH)) for name in needs.prototypes
-    }
-    return {
-        "teacher": some(rows, width) if needs.teacher else None,
-        "prototypes": boards,
-        "labels": torch.arange(rows, device=DEVICE) % CLASSES if needs.labels else None,
-    }
 
 
 def made_inputs(needs: Needs, rows: int, width: int) -> StepInputs:
@@ -110,21 +86,6 @@ def made_inputs(needs: Needs, rows: int, width: int) -> StepInputs:
     )
 
 
-def milliseconds(work: Callable[[], object], seconds: float) -> float:
-    """The best time of a piece of work, over a number of seconds and three times at least."""
-    work()
-    times, until = [], time.perf_counter() + seconds
-    while len(times) < 3 or time.perf_counter() < until:
-        if DEVICE.type == "cuda":
-            torch.cuda.synchronize()
-        began = time.perf_counter()
-        work()
-        if DEVICE.type == "cuda":
-            torch.cuda.synchronize()
-        times.append(1000 * (time.perf_counter() - began))
-    return min(times)
-
-
 def built(spec: ObjectiveSpec, width: int) -> Objective:
     sizes: dict[str, Any] = {field.name: width for field in fields(Widths)} | {"heads": Widest()}
     if "classes" in sizes:
@@ -152,63 +113,6 @@ def plainly(kind: str, rows: int, seconds: float) -> float | None:
     )
     image, text = (torch.randn(shape, device=DEVICE, requires_grad=True) for _ in range(2))
     return milliseconds(lambda: loss(image, text).backward(), seconds)
-
-
-class Steps:
-    """Whole steps on real towers with made-up pixels and tokens."""
-
-    def __init__(self, name: str, rows: int) -> None:
-        self.towers = BUILDERS.spec("open_clip").model_validate({"kind": "open_clip", "name": name}).build()
-        self.rows, self.side = rows, self.towers.preprocess.size
-        context = self.towers.tokenizer.context_length
-        self.image = torch.randint(255, (rows, 3, self.side, self.side), dtype=torch.uint8, device=DEVICE)
-        self.text = torch.randint(1, VOCABULARY, (rows, min(context, LENGTH)), device=DEVICE)
-        self.text[:, -1] = 49_407  # the end, where the text tower reads
-        if name == "glyphs-tiny":  # as the quickstart's recipe
-            used = torch.tensor([*range(VOCABULARY), 49_407])
-            keep_used_vocabulary(self.towers, used)
-
-    def features(self, model: DualEncoder, needs: Needs) -> tuple[tuple[Features, ...], ...]:
-        views = (
-            (Modality.IMAGE, needs.image_views, self.image),
-            (Modality.TEXT, needs.text_views, self.text),
-        )
-        with torch.autocast(DEVICE.type, torch.bfloat16, enabled=DEVICE.type == "cuda"):
-            return tuple(
-                tuple(model(side, view, sorted(needs.heads)) for _ in range(count))
-                for side, count, view in views
-            )
-
-    def milliseconds(self, needs: Needs, objective: Objective | None, seconds: float) -> float:
-        """Of a step with one objective; without any, of one that encodes the same views and little else."""
-        heads = {
-            name: HEADS.spec("mlp").model_validate({"kind": "mlp", "dim": WIDTH}) for name in needs.heads
-        }
-        model = DualEncoder(self.towers, heads).to(DEVICE).train()
-        guided = guides(needs, self.rows, self.towers.width)
-        parameters = [*model.parameters(), *(objective.parameters() if objective else ())]
-        optimizer = torch.optim.AdamW(parameters, lr=1e-6, fused=True)
-
-        def step() -> None:
-            optimizer.zero_grad(set_to_none=True)
-            image, text = self.features(model, needs)
-            with torch.no_grad():
-                followed = self.features(model, needs) if needs.momentum else ((), ())
-                seen = self.features(model, Needs(image_views=1, text_views=1)) if needs.frozen else None
-            if objective is None:
-                torch.stack([f.embedding.float().square().mean() for f in (*image, *text)]).sum().backward()
-                optimizer.step()
-                return
-            scale = torch.tensor(14.3, device=DEVICE)
-            frozen = Frozen(seen[0][0].embedding, seen[1][0].embedding, scale) if seen else None
-            more = {"momentum_image": followed[0], "momentum_text": followed[1], "frozen": frozen}
-            inputs = StepInputs(image, text, slice(0, self.rows), **more, **guided)
-            objective(inputs).loss.backward()
-            optimizer.step()
-            with torch.no_grad():
-                objective.after_step(inputs)
-
-        return milliseconds(step, seconds)
 
 
 def _highest_so_far(forget: bool = False) -> int:
@@ -246,8 +150,10 @@ def line(kind: str, arguments: argparse.Namespace, steps: Steps | None) -> tuple
         ours, plain = alone(spec, rows, arguments.seconds), plainly(kind, rows, arguments.seconds)
         cells += [f"{ours:.2f}", "" if plain is None else f"{ours / plain:.2f}"]
     needs = spec.needs()
-    if steps is None or needs.token_logits:
-        return cells + ([] if steps is None else ["no such tower", "", "", ""]), 0.0
+    if steps is None:
+        return cells, 0.0
+    if needs.token_logits:
+        steps = Steps("glyphs-coca", steps.rows)
     bare = spec_of("info_nce")  # each time, next to what is compared with it: machines have moods
     base = steps.milliseconds(bare.needs(), built(bare, steps.towers.width), arguments.seconds)
     whole = steps.milliseconds(needs, built(spec, steps.towers.width), arguments.seconds)
