@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from protoclip_cli.sharing.text_files import Row, number
+from protoclip_cli.sharing.text_files import number
+from protoclip_cli.store.lines import Row
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,8 @@ from statistics import fmean
 from protoclip_cli.sharing.grouping import Group
 from protoclip_cli.sharing.run_record import RunRecord
 from protoclip_cli.sharing.score_series import ScoreKey
-from protoclip_cli.sharing.text_files import Row, number, read_sample
+from protoclip_cli.sharing.text_files import number, read_sample
+from protoclip_cli.store.lines import Row
 
 _POINTS = 120
 _SAMPLED_ROWS = 4_000

@@ -9,7 +9,8 @@ from pathlib import Path
 from protoclip_cli.sharing.cost import cost_of
 from protoclip_cli.sharing.find_runs import find_runs
 from protoclip_cli.sharing.run_record import labels_of
-from protoclip_cli.sharing.text_files import Row, last_row, number, read_mapping, read_rows
+from protoclip_cli.sharing.text_files import last_row, number, read_mapping, read_rows
+from protoclip_cli.store.lines import Row
 
 _ALIVE = frozenset({"running", "unknown"})
 Rates = tuple[float | None, float | None]

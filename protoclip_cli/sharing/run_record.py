@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from protoclip_cli.sharing.cost import Cost, cost_of
 from protoclip_cli.sharing.score_series import ScoreKey, ScoreSeries, series_of
-from protoclip_cli.sharing.text_files import Lines, Row, read_mapping, read_rows
+from protoclip_cli.sharing.text_files import read_mapping, read_rows
+from protoclip_cli.store.lines import Lines, Row
 from protoclip_cli.store.outcomes import outcomes_file, read_outcomes
 
 

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from protoclip_cli.sharing.text_files import Row, number
+from protoclip_cli.sharing.text_files import number
+from protoclip_cli.store.lines import Row
 
 _VERSION = 1
 _OF_FEATURES = "feature_statistics"

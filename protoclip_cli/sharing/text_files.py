@@ -9,26 +9,17 @@ from __future__ import annotations
 import json
 import math
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-Row = dict[str, Any]
+from protoclip_cli.store.lines import Lines, Row, parse_lines
+
 _READ_WHOLE = 2**25
 _TAIL = 2**16
 # LibYAML reads a recipe some ten times faster, which thousands of runs feel.
 _YAML: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-
-@dataclass(frozen=True, slots=True)
-class Lines:
-    """The rows of a file of JSON lines."""
-
-    rows: tuple[Row, ...] = ()
-    bad: int = 0
-    """Lines that are no rows, a half-written last one not counted."""
 
 
 def read_rows(path: Path) -> Lines:
@@ -38,7 +29,7 @@ def read_rows(path: Path) -> Lines:
     ()
     """
     try:
-        return _parsed(path.read_bytes().split(b"\n"))
+        return parse_lines(path.read_bytes().split(b"\n"))
     except OSError:
         return Lines()
 
@@ -61,7 +52,7 @@ def read_sample(path: Path, most: int) -> Lines:
                 if place:
                     file.readline()  # the rest of a line
                 lines.append(file.readline())
-            return _parsed([*lines, b""])
+            return parse_lines([*lines, b""])
     except OSError:
         return Lines()
 
@@ -71,7 +62,7 @@ def last_row(path: Path) -> Row:
     try:
         with path.open("rb") as file:
             file.seek(max(0, path.stat().st_size - _TAIL), os.SEEK_SET)
-            rows = _parsed(file.read().split(b"\n")).rows
+            rows = parse_lines(file.read().split(b"\n")).rows
     except OSError:
         return {}
     return rows[-1] if rows else {}
@@ -110,19 +101,3 @@ def number(value: Any) -> float | None:
     except OverflowError:
         return None
     return found if math.isfinite(found) else None
-
-
-def _parsed(lines: list[bytes]) -> Lines:
-    """Rows of lines; the last element is what stands after the last line break."""
-    rows, bad = [], 0
-    for place, line in enumerate(lines):
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError):
-            bad += bool(line.strip()) and place < len(lines) - 1
-            continue
-        if isinstance(row, dict):
-            rows.append(row)
-        else:
-            bad += 1
-    return Lines(tuple(rows), bad)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,38 @@ from protoclip_cli.store.files import disk_errors, write_bytes
 from protoclip_cli.store.locks import locked
 
 Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """The rows of a file of JSON lines."""
+
+    rows: tuple[Row, ...] = ()
+    bad: int = 0
+    """Lines that are no rows, a half-written last one not counted."""
+
+
+def parse_lines(lines: Sequence[bytes]) -> Lines:
+    """Rows of lines, as far as they go.
+
+    Args:
+        lines: the last is what stands after the last line break, which a run may just be writing.
+
+    >>> parse_lines([b'{"step": 1}', b"", b"no row", b'{"step": 2'])
+    Lines(rows=({'step': 1},), bad=1)
+    """
+    rows, bad = [], 0
+    for place, line in enumerate(lines):
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError):
+            bad += bool(line.strip()) and place < len(lines) - 1
+            continue
+        if isinstance(row, dict):
+            rows.append(row)
+        else:
+            bad += 1
+    return Lines(tuple(rows), bad)
 
 
 def append_lines(path: Path, rows: Iterable[Row]) -> None:
@@ -41,13 +74,7 @@ def read_lines(path: Path) -> Iterator[Row]:
     """The rows of a file; a last line that was cut off by a crash is left out, a missing file has none."""
     if not path.is_file():
         return
-    for line in path.read_bytes().split(b"\n"):
-        try:
-            row = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(row, dict):
-            yield row
+    yield from parse_lines(path.read_bytes().split(b"\n")).rows
 
 
 def keep_lines(path: Path, keep: Callable[[Row], bool]) -> None:

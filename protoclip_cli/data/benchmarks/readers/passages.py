@@ -13,7 +13,7 @@ https://arxiv.org/abs/1611.09268
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -21,17 +21,15 @@ from pydantic import Field
 from protoclip_cli.core.errors import DataError
 from protoclip_cli.data.benchmarks.base import Benchmark
 from protoclip_cli.data.benchmarks.passage_file import refuse_twice, scan_passages
-from protoclip_cli.data.benchmarks.readers.base import ReaderSpec
+from protoclip_cli.data.benchmarks.readers._named_files import NamedFilesSpec
 from protoclip_cli.data.benchmarks.text_files import LeftOut, need, numbered_lines
 from protoclip_cli.data.benchmarks.text_tasks import Passages
 
 
-class PassagesSpec(ReaderSpec):
+class PassagesSpec(NamedFilesSpec):
     """Queries, a corpus, and which passages answer which queries."""
 
     kind: Literal["passages"] = "passages"
-    path: Path
-    """The folder of the three files."""
     corpus: str = "collection.tsv"
     """Name of the file of passages."""
     queries: str = "queries.dev.small.tsv"
@@ -44,10 +42,7 @@ class PassagesSpec(ReaderSpec):
     split: str = "dev"
     """What scores call the queries."""
 
-    @property
-    def label(self) -> str:
-        """See `ReaderSpec`."""
-        return self.name or self.path.expanduser().resolve().name
+    named: ClassVar[tuple[str, ...]] = ("corpus", "queries", "judgements")
 
     @property
     def layout(self) -> str:
@@ -57,13 +52,9 @@ class PassagesSpec(ReaderSpec):
             "collectionandqueries.tar.gz"
         )
 
-    def missing(self) -> tuple[Path, ...]:
-        """See `ReaderSpec`."""
-        return tuple(file for file in self._files() if not file.is_file())
-
     def open(self) -> Benchmark:
         """See `ReaderSpec`."""
-        corpus_file, query_file, judgement_file = (need(file, self.layout) for file in self._files())
+        corpus_file, query_file, judgement_file = (need(file, self.layout) for file in self.files())
         left_out, notes = LeftOut(), []
         queries = _queries(query_file, left_out)
         relevant = _judgements(judgement_file, left_out)
@@ -96,10 +87,6 @@ class PassagesSpec(ReaderSpec):
             ),
             notes=(*notes, *left_out.notes()),
         )
-
-    def _files(self) -> list[Path]:
-        root = self.path.expanduser()
-        return [root / name for name in (self.corpus, self.queries, self.judgements)]
 
 
 def _queries(path: Path, left_out: LeftOut) -> dict[str, str]:

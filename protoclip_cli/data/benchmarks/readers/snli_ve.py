@@ -12,14 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
 from protoclip_cli.core.errors import DataError
 from protoclip_cli.data.benchmarks.base import Benchmark
 from protoclip_cli.data.benchmarks.image_files import images_by_name
-from protoclip_cli.data.benchmarks.readers.base import ReaderSpec
+from protoclip_cli.data.benchmarks.readers._named_files import NamedFilesSpec
 from protoclip_cli.data.benchmarks.text_files import LeftOut, need, numbered_objects
 from protoclip_cli.data.benchmarks.text_tasks import ENTAILMENT, TextEntailment, VisualEntailment
 
@@ -28,12 +28,10 @@ _Row = tuple[str, str, str, int]
 """Image, caption, hypothesis, label."""
 
 
-class SnliVeSpec(ReaderSpec):
+class SnliVeSpec(NamedFilesSpec):
     """Hypotheses about images, with captions to learn from."""
 
     kind: Literal["snli_ve"] = "snli_ve"
-    path: Path
-    """The folder of the files below."""
     train: str = "snli_ve_train.jsonl"
     """Name of the file to learn from."""
     validation: str = "snli_ve_dev.jsonl"
@@ -43,10 +41,7 @@ class SnliVeSpec(ReaderSpec):
     images: str = "flickr30k_images"
     """Name of the folder of images."""
 
-    @property
-    def label(self) -> str:
-        """See `ReaderSpec`."""
-        return self.name or self.path.expanduser().resolve().name
+    named: ClassVar[tuple[str, ...]] = ("train", "validation", "test", "images")
 
     @property
     def layout(self) -> str:
@@ -56,13 +51,9 @@ class SnliVeSpec(ReaderSpec):
             f"into {self.path}"
         )
 
-    def missing(self) -> tuple[Path, ...]:
-        """See `ReaderSpec`."""
-        return tuple(file for file in self._files() if not file.exists())
-
     def open(self) -> Benchmark:
         """See `ReaderSpec`."""
-        *files, folder = self._files()
+        *files, folder = self.files()
         left_out = LeftOut()
         train, validation, test = (self._rows(need(file, self.layout), left_out) for file in files)
         images, rows = images_by_name(folder, [row[0] for row in test], self.layout)
@@ -79,10 +70,6 @@ class SnliVeSpec(ReaderSpec):
             ),
             notes=left_out.notes(),
         )
-
-    def _files(self) -> list[Path]:
-        root = self.path.expanduser()
-        return [root / name for name in (self.train, self.validation, self.test, self.images)]
 
     def _rows(self, path: Path, left_out: LeftOut) -> list[_Row]:
         rows = list(_read(path, left_out))

@@ -16,13 +16,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from protoclip_cli.core.errors import DataError
 from protoclip_cli.data.benchmarks.base import Benchmark
 from protoclip_cli.data.benchmarks.image_files import images_by_name
 from protoclip_cli.data.benchmarks.passage_file import refuse_twice
-from protoclip_cli.data.benchmarks.readers.base import ReaderSpec
+from protoclip_cli.data.benchmarks.readers._named_files import NamedFilesSpec
 from protoclip_cli.data.benchmarks.text_files import LeftOut, need, numbered_objects
 from protoclip_cli.data.benchmarks.text_tasks import Questions
 
@@ -33,12 +33,10 @@ _Truth = tuple[str, tuple[str, ...]]
 """Kind of a question, and what people answered."""
 
 
-class VqaSpec(ReaderSpec):
+class VqaSpec(NamedFilesSpec):
     """Questions about images with candidate answers as statements, and what people answered."""
 
     kind: Literal["vqa"] = "vqa"
-    path: Path
-    """The folder of the files below."""
     candidates: str = "candidates.jsonl"
     """Name of the file of candidates."""
     annotations: str = "v2_mscoco_val2014_annotations.json"
@@ -48,10 +46,7 @@ class VqaSpec(ReaderSpec):
     split: str = "val"
     """What scores call the questions."""
 
-    @property
-    def label(self) -> str:
-        """See `ReaderSpec`."""
-        return self.name or self.path.expanduser().resolve().name
+    named: ClassVar[tuple[str, ...]] = ("candidates", "annotations", "images")
 
     @property
     def layout(self) -> str:
@@ -62,13 +57,9 @@ class VqaSpec(ReaderSpec):
             f"{self.path}; a line of the last is {line}"
         )
 
-    def missing(self) -> tuple[Path, ...]:
-        """See `ReaderSpec`."""
-        return tuple(file for file in self._files() if not file.exists())
-
     def open(self) -> Benchmark:
         """See `ReaderSpec`."""
-        candidate_file, annotation_file, folder = self._files()
+        candidate_file, annotation_file, folder = self.files()
         need(candidate_file, self.layout)
         left_out = LeftOut()
         rows = list(_candidates(candidate_file, left_out))
@@ -105,10 +96,6 @@ class VqaSpec(ReaderSpec):
                 *left_out.notes(),
             ),
         )
-
-    def _files(self) -> list[Path]:
-        root = self.path.expanduser()
-        return [root / name for name in (self.candidates, self.annotations, self.images)]
 
 
 def _candidates(path: Path, left_out: LeftOut) -> Iterator[_Row]:
