@@ -124,14 +124,13 @@ class DualEncoder(nn.Module):
     def run_heads(self, modality: Modality, seen: Seen, heads: Iterable[str]) -> Features:
         """The features of a view: what its tower made of it, and the projections of some heads."""
         own = self.image_projection_heads if modality is Modality.IMAGE else self.text_projection_heads
-        specs = self.head_specs
-        return Features(
-            seen.embedding,
-            {
-                name: own[name](seen.embedding if specs[name].of == "embedding" else seen.backbone)
-                for name in heads
-            },
-        )
+
+        def read_by(spec: HeadSpec) -> Tensor:
+            rows = seen.embedding if spec.of == "embedding" else seen.backbone
+            assert rows is not None
+            return rows.detach() if modality in spec.detach else rows
+
+        return Features(seen.embedding, {name: own[name](read_by(self.head_specs[name])) for name in heads})
 
     def read_the_backbone(self, heads: Iterable[str]) -> bool:
         """Whether one of these heads does."""

@@ -8,6 +8,7 @@ from typing import Literal
 from torch import nn
 
 from protoclip_cli.core.spec import Spec
+from protoclip_cli.core.types import Modality
 
 
 class HeadSpec(Spec, ABC):
@@ -19,6 +20,8 @@ class HeadSpec(Spec, ABC):
     features of one width."""
     of: Literal["embedding", "backbone"] = "embedding"
     """What the head reads. `backbone`: what a tower has before it projects into the shared space."""
+    detach: tuple[Modality, ...] = ()
+    """Towers that learn nothing through the head; [text] is clip-rocket's detached projector."""
 
     @property
     @abstractmethod

@@ -154,3 +154,16 @@ def test_the_models_own_scale_never_learns(build):
     model.towers.set_scale(torch.tensor(3.5))
     assert model.towers.clip.logit_scale.item() == 3.5
     assert model.towers.scale is None
+
+
+def test_a_tower_learns_nothing_through_a_detached_head_which_learns_itself(build, pixels):
+    towers = build("test-flat").towers
+    spec = HEADS.spec("mlp")(kind="mlp", hidden=5, dim=4, detach=["text"])
+    model = DualEncoder(towers, {"proto": spec}).train()
+    text = model(Modality.TEXT, towers.tokenizer(["a", "b"]), ["proto"]).heads["proto"]
+    image = model(Modality.IMAGE, pixels, ["proto"]).heads["proto"]
+    (text.sum() + image.sum()).backward()
+    learned = {name for name, parameter in model.named_parameters() if parameter.grad is not None}
+    assert any("text_projection_heads.proto" in name for name in learned)
+    assert any(model.towers.is_image(name.removeprefix("towers.")) for name in learned if "heads" not in name)
+    assert not any("transformer.resblocks" in name and "visual" not in name for name in learned)
