@@ -14,6 +14,7 @@ from torch import Tensor
 
 from protoclip_cli.core.types import Outcome, StepInputs
 from protoclip_cli.core.widths import Widths
+from protoclip_cli.objectives._log_partition import log_partition
 from protoclip_cli.objectives._queue import QueueStart, RingQueue
 from protoclip_cli.objectives._student_teacher import StudentTeacher, StudentTeacherSpec
 
@@ -35,12 +36,20 @@ def compress_loss(
 
     >>> import torch
     >>> rows = torch.eye(3)
-    >>> compress_loss(rows, rows, rows, rows, 0.04).item()
+    >>> abs(round(compress_loss(rows, rows, rows, rows, 0.04).item(), 4))
     0.0
     """
-    aim = F.log_softmax(teacher @ teacher_queue.T / temperature, dim=-1)
-    found = F.log_softmax(student @ student_queue.T / temperature, dim=-1)
-    return F.kl_div(found, aim, reduction="batchmean", log_target=True)
+    logits = (teacher / temperature) @ teacher_queue.T
+    highest = logits.detach().amax(dim=-1, keepdim=True)
+    weights = logits.sub_(highest).exp_()
+    total = weights.sum(dim=-1, keepdim=True)
+    # A row is drawn to the mean of the queue by its target, whose own logarithm is linear in the logits.
+    aim = weights @ student_queue / total
+    certain = aim if student_queue is teacher_queue else weights @ teacher_queue / total
+    entropy = (highest + total.log())[:, 0] - (teacher * certain).sum(dim=-1) / temperature
+    partition, _ = log_partition(student, student_queue, student.new_tensor(1 / temperature))
+    drawn = (student * aim).sum(dim=-1) / temperature
+    return (partition - drawn - entropy).mean()
 
 
 class Compress(StudentTeacher):

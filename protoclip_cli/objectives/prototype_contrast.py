@@ -7,18 +7,18 @@ https://arxiv.org/abs/2206.10996
 from __future__ import annotations
 
 import math
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from pydantic import Field, model_validator
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 
 from protoclip_cli.core.needs import Needs
 from protoclip_cli.core.types import Modality, Outcome, Prototypes, StepInputs
 from protoclip_cli.core.widths import Widths
 from protoclip_cli.objectives._learned_scale import keep_in_bounds
+from protoclip_cli.objectives._log_partition import log_partition
 from protoclip_cli.objectives.base import Objective, ObjectiveSpec, projected
 
 _BLOCK = 2**24
@@ -49,33 +49,6 @@ def soft_aims(source: Tensor, prototypes: Tensor, temperature: float) -> Tensor:
     )
 
 
-class _Contrast(torch.autograd.Function):
-    """Weighted sum of `logsumexp(scale * prototypes @ row) - scale * aim @ row`, through one (b, K) matrix.
-
-    Both gradients need only the mean of the prototypes by their probabilities, which the forward pass has.
-    """
-
-    @staticmethod
-    def forward(
-        ctx: Any, student: Tensor, scale: Tensor, prototypes: Tensor, aims: Tensor, weight: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        logits = (student @ prototypes.T).mul_(scale)
-        highest, nearest = logits.max(dim=-1)
-        weights = logits.sub_(highest[:, None]).exp_()
-        total = weights.sum(dim=-1)
-        away = (weights @ prototypes).div_(total[:, None]).sub_(aims)
-        ctx.save_for_backward(student, scale, away, weight)
-        ctx.mark_non_differentiable(nearest)
-        return weight @ (highest + total.log() - scale * (student * aims).sum(dim=-1)), nearest
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient: Tensor, _: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
-        student, scale, away, weight = ctx.saved_tensors
-        away = away * (gradient * weight[:, None])
-        return scale * away, (student * away).sum(), None, None, None
-
-
 def prototype_contrast(
     student: Tensor, prototypes: Tensor, labels: Tensor, scale: Tensor, aims: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
@@ -99,7 +72,8 @@ def prototype_contrast(
     kept = labels >= 0
     weight = kept.to(student.dtype) / kept.sum()
     aim = (prototypes if aims is None else aims)[labels.clamp(min=0)]
-    loss, nearest = _Contrast.apply(student, scale, prototypes, aim, weight)
+    partition, nearest = log_partition(student, prototypes, scale)
+    loss = weight @ (partition - scale * (student * aim).sum(dim=-1))
     return loss, (nearest == labels).to(loss.dtype).mean()
 
 

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from protoclip_cli.core.types import Outcome, StepInputs
 from protoclip_cli.core.widths import Widths
+from protoclip_cli.objectives._log_partition import log_partition
 from protoclip_cli.objectives._queue import RingQueue
 from protoclip_cli.objectives._student_teacher import StudentTeacher, StudentTeacherSpec
 
@@ -39,10 +40,19 @@ def seed_loss(
     >>> round(seed_loss(rows, rows, -rows, 0.07, 1e-4).item(), 3)
     0.0
     """
-    with_own = torch.cat([(student * teacher).sum(dim=-1, keepdim=True), student @ queue.T], dim=-1)
-    own = torch.ones_like(with_own[:, :1])  # a unit vector's product with itself
-    target = torch.cat([own, teacher @ queue.T], dim=-1) / teacher_temperature
-    return F.cross_entropy(with_own / student_temperature, target.softmax(dim=-1))
+    target = (teacher / teacher_temperature) @ queue.T
+    own_target = 1 / teacher_temperature  # a unit vector's product with itself is one
+    highest = target.detach().amax(dim=-1, keepdim=True).clamp(min=own_target)
+    # Weights of less than exp(-80) are not needed, and would be slow subnormal numbers.
+    target, own = target.sub_(highest).clamp(min=-80).exp_(), (own_target - highest).exp()
+    total = target.sum(dim=-1, keepdim=True) + own
+    # A row is drawn to the mean of the queue by its target, so the student's side needs no (b, Q) target.
+    aim, own_share = target @ queue / total, (own / total)[:, 0]
+
+    partition, _ = log_partition(student, queue, student.new_tensor(1 / student_temperature))
+    with_own = (student * teacher).sum(dim=-1) / student_temperature
+    drawn = own_share * with_own + (student * aim).sum(dim=-1) / student_temperature
+    return (torch.logaddexp(partition, with_own) - drawn).mean()
 
 
 class Seed(StudentTeacher):
