@@ -19,29 +19,24 @@ from protoclip_cli.core.widths import Widths
 from protoclip_cli.objectives._shared_prototypes import SharedPrototypes, SharedPrototypesSpec
 
 
-def dino_loss(
-    student: Tensor, teacher: Tensor, centre: Tensor, student_temperature: float, teacher_temperature: float
-) -> Tensor:
-    """Cross entropy of the student's prototypes against the teacher's, whose scores are centred.
+def dino_loss(student: Tensor, teacher: Tensor, centre: Tensor) -> Tensor:
+    """Cross entropy of the student's prototypes against the teacher's, whose logits are centred.
 
     Args:
-        student: (b, P), scores.
-        teacher: (b, P), scores. Row i teaches row i.
-        centre: (P,), what the teacher's scores are on average.
-        student_temperature: of the student's distribution.
-        teacher_temperature: of the target's.
+        student: (b, P), scores over the student's temperature.
+        teacher: (b, P), scores over the teacher's temperature. Row i teaches row i.
+        centre: (P,), what the teacher's logits are on average.
 
     Returns:
         Scalar, mean over rows.
 
     A teacher that scores as always tells nothing, and the best student is as unsure: it loses ln 3.
 
-    >>> usual = torch.tensor([0.9, 0.1, 0.5])
-    >>> round(dino_loss(torch.zeros(2, 3), usual.expand(2, -1), usual, 0.1, 0.04).item(), 4)
+    >>> usual = torch.tensor([9.0, 1.0, 5.0])
+    >>> round(dino_loss(torch.zeros(2, 3), usual.expand(2, -1), usual).item(), 4)
     1.0986
     """
-    target = ((teacher - centre) / teacher_temperature).softmax(dim=-1)
-    return F.cross_entropy(student / student_temperature, target)
+    return F.cross_entropy(student, (teacher - centre).softmax(dim=-1))
 
 
 class Dino(SharedPrototypes):
@@ -59,11 +54,9 @@ class Dino(SharedPrototypes):
         student, teacher = self.student_rows(inputs)[inputs.own], self.teacher_rows(inputs)[inputs.own]
         prototypes = self.prototypes()
         loss = dino_loss(
-            self.student_scores(student, prototypes),
-            self.teacher_scores(teacher, prototypes),
-            self.centre,
-            self.spec.student_temperature,
-            self.spec.teacher_temperature,
+            self.student_logits(student, prototypes),
+            self.teacher_logits(teacher, prototypes),
+            self.centre / self.spec.teacher_temperature,
         )
         return Outcome(loss, {"agreement": F.cosine_similarity(student, teacher).mean().detach()})
 

@@ -24,25 +24,24 @@ _ROWS = 1024
 """Rows whose (P,) probabilities are there at a time while they are summed up."""
 
 
-def proto_cpc_loss(student: Tensor, assignment: Tensor, prior: Tensor, temperature: float) -> Tensor:
-    """Mean over rows of -q.u + log sum(prior exp(u)), with u the student's scores over the temperature.
+def proto_cpc_loss(student: Tensor, assignment: Tensor, prior: Tensor) -> Tensor:
+    """Mean over rows of -q.u + log sum(prior exp(u)), with u the student's logits.
 
     Args:
-        student: (b, P), scores.
+        student: (b, P), scores over the temperature.
         assignment: (b, P), the teacher's q; rows sum to one.
         prior: (P,), positive; mean one.
-        temperature: of the student's scores.
 
     Returns:
         Scalar.
 
-    >>> scores = 100 * torch.eye(3)
-    >>> proto_cpc_loss(scores, torch.eye(3), torch.ones(3), 0.1).item()
+    >>> logits = 1000 * torch.eye(3)
+    >>> proto_cpc_loss(logits, torch.eye(3), torch.ones(3)).item()
     0.0
     """
     logarithm = prior.log()
     # cross_entropy subtracts q.(u + logarithm); what is too much of that comes back as a constant.
-    weighed = F.cross_entropy(student / temperature + logarithm, assignment)
+    weighed = F.cross_entropy(student + logarithm, assignment)
     return weighed + (assignment @ logarithm).mean()
 
 
@@ -62,8 +61,7 @@ class ProtoCPC(SharedPrototypes):
         prototypes = self.prototypes()
         assignment, taken = self._assignment(teacher, prototypes, inputs.own)
         inputs.kept[self] = taken.detach()
-        scores = self.student_scores(student, prototypes)
-        loss = proto_cpc_loss(scores, assignment, self.prior, self.spec.student_temperature)
+        loss = proto_cpc_loss(self.student_logits(student, prototypes), assignment, self.prior)
         agreement = F.cosine_similarity(student, teacher[inputs.own]).mean().detach()
         return Outcome(loss, {"agreement": agreement})
 
@@ -75,10 +73,9 @@ class ProtoCPC(SharedPrototypes):
 
     def _assignment(self, teacher: Tensor, prototypes: Tensor, own: slice) -> tuple[Tensor, Tensor]:
         """(b, P) of the own rows and (P,), the sum over all rows."""
-        temperature = self.spec.teacher_temperature
         if self.spec.assignment == "sinkhorn":
-            scores = self.teacher_scores(teacher, prototypes)
-            assignment = sinkhorn(scores, epsilon=temperature, bound=1.0)
+            logits = self.teacher_logits(teacher, prototypes)
+            assignment = sinkhorn(logits, epsilon=1.0, bound=1 / self.spec.teacher_temperature)
             return assignment[own], assignment.sum(dim=0)
         assignment = self._softmax(teacher[own], prototypes)
         if len(assignment) == len(teacher):
@@ -89,7 +86,7 @@ class ProtoCPC(SharedPrototypes):
             return assignment, torch.stack(parts).sum(dim=0)
 
     def _softmax(self, teacher: Tensor, prototypes: Tensor) -> Tensor:
-        return (self.teacher_scores(teacher, prototypes) / self.spec.teacher_temperature).softmax(dim=-1)
+        return self.teacher_logits(teacher, prototypes).softmax(dim=-1)
 
 
 class ProtoCPCSpec(SharedPrototypesSpec):

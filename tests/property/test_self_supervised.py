@@ -31,8 +31,8 @@ def _some(*shape, seed=0):
 
 TARGET = _some(ROWS, WIDTH, seed=1)
 LOSSES = {
-    "dino": lambda rows: dino_loss(rows, TARGET, TARGET[0], 0.5, 0.3),
-    "proto_cpc": lambda rows: proto_cpc_loss(rows, TARGET.softmax(1), TARGET[0].exp(), 0.5),
+    "dino": lambda rows: dino_loss(rows, TARGET, TARGET[0]),
+    "proto_cpc": lambda rows: proto_cpc_loss(rows, TARGET.softmax(1), TARGET[0].exp()),
     "vicreg": lambda rows: sum(spread_terms(0.1 * rows)),
     "barlow": lambda rows: barlow_loss(correlation(rows, TARGET), 0.1),
     "barlow of itra": lambda rows: barlow_loss(itra_correlation(rows, TARGET), 0.1),

@@ -154,7 +154,7 @@ def test_neither_a_teacher_nor_its_prototypes_learn(kind):
             [objective.layer.directions] if detach else [teacher],
         )
         assert gradient.abs().sum() > 0
-        target = objective.teacher_scores(teacher, objective.prototypes())
+        target = objective.teacher_logits(teacher, objective.prototypes())
         assert torch.autograd.grad(target.sum(), objective.layer.directions, allow_unused=True) == (None,)
         assert objective.teacher_rows(StepInputs(*sides, own=slice(0, 4))).requires_grad is not detach
 

@@ -1,0 +1,31 @@
+"""Against torch's logsumexp of the whole matrix."""
+
+import torch
+
+from protoclip_cli.objectives._log_partition import log_partition
+
+
+def test_value_gradients_and_nearest_are_those_of_the_whole_matrix():
+    torch.manual_seed(0)
+    rows = torch.randn(5, 4, dtype=torch.float64, requires_grad=True)
+    columns = torch.randn(7, 4, dtype=torch.float64)
+    scale = torch.tensor(3.0, dtype=torch.float64, requires_grad=True)
+    weight = torch.rand(5, dtype=torch.float64)
+    found, nearest = log_partition(rows, columns, scale)
+    logits = scale * rows @ columns.T
+    expected = logits.logsumexp(dim=-1)
+    torch.testing.assert_close(found, expected)
+    assert torch.equal(nearest, logits.argmax(dim=-1))
+    ours = torch.autograd.grad(weight @ found, (rows, scale))
+    torch.testing.assert_close(ours, torch.autograd.grad(weight @ expected, (rows, scale)))
+
+
+def test_columns_are_constants_and_large_scales_stay_finite():
+    rows = torch.randn(3, 4, requires_grad=True)
+    columns = torch.randn(6, 4, requires_grad=True)
+    value, nearest = log_partition(rows, columns, torch.tensor(1e4))
+    assert value.isfinite().all()
+    assert not nearest.requires_grad
+    value.sum().backward()
+    assert rows.grad.isfinite().all()
+    assert columns.grad is None
