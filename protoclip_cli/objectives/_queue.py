@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Literal
 
 import torch
@@ -10,6 +11,20 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 QueueStart = Literal["unit", "uniform"]
+
+
+def uneven(queue: int, rows: int) -> Iterator[str]:
+    """Words on a queue that batches do not fill evenly: some of its rows would stay longer than others.
+
+    >>> next(uneven(100, 32))
+    'queue 100 is no multiple of a batch of 32; take 96 or 128'
+    >>> list(uneven(96, 32))
+    []
+    """
+    if queue % rows:
+        less = queue // rows * rows
+        fits = " or ".join(str(size) for size in (less, less + rows) if size)
+        yield f"queue {queue} is no multiple of a batch of {rows}; take {fits}"
 
 
 class RingQueue(nn.Module):

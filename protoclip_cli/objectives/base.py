@@ -61,6 +61,10 @@ class ObjectiveSpec(Spec, ABC):
         """
         return iter(())
 
+    def clashes_with_batch(self, rows: int) -> Iterator[str]:  # noqa: ARG002
+        """What keeps the objective from working with batches of so many rows, over all processes."""
+        return iter(())
+
     @abstractmethod
     def build(self, widths: Widths, model_scale: Tensor | None) -> Objective:
         """Make the objective.

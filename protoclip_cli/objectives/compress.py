@@ -6,6 +6,7 @@ https://arxiv.org/abs/2010.14713
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Literal
 
 import torch.nn.functional as F
@@ -15,7 +16,7 @@ from torch import Tensor
 from protoclip_cli.core.types import Outcome, StepInputs
 from protoclip_cli.core.widths import Widths
 from protoclip_cli.objectives._log_partition import log_partition
-from protoclip_cli.objectives._queue import QueueStart, RingQueue
+from protoclip_cli.objectives._queue import QueueStart, RingQueue, uneven
 from protoclip_cli.objectives._student_teacher import StudentTeacher, StudentTeacherSpec
 
 
@@ -90,6 +91,10 @@ class CompressSpec(StudentTeacherSpec):
     """Temperature of both sides' similarities."""
     start: QueueStart = "uniform"
     """What the queues hold at first: `unit` vectors, or the original's vectors of `uniform` entries."""
+
+    def clashes_with_batch(self, rows: int) -> Iterator[str]:
+        """Batches fill the queue evenly."""
+        return uneven(self.queue, rows)
 
     def build(self, widths: Widths, model_scale: Tensor | None) -> Compress:  # noqa: ARG002
         """Make the objective."""

@@ -68,7 +68,9 @@ class ProtoCPC(SharedPrototypes):
     @torch.no_grad()
     def after_step(self, inputs: StepInputs) -> None:
         """Move the prior to what the teacher took in this step."""
-        taken = inputs.kept[self]
+        taken = inputs.kept.get(self)
+        if taken is None:  # of inputs that were not scored before
+            _, taken = self._assignment(self.teacher_rows(inputs), self.prototypes(), inputs.own)
         self.prior.lerp_(taken / taken.mean(), 1 - self.spec.momentum).clamp_(min=_LEAST)
 
     def _assignment(self, teacher: Tensor, prototypes: Tensor, own: slice) -> tuple[Tensor, Tensor]:

@@ -7,6 +7,7 @@ loss is InfoNCE against a queue.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Literal
 
 import torch
@@ -17,7 +18,7 @@ from torch import Tensor
 from protoclip_cli.core.types import Outcome, StepInputs
 from protoclip_cli.core.widths import Widths
 from protoclip_cli.objectives._log_partition import log_partition
-from protoclip_cli.objectives._queue import RingQueue
+from protoclip_cli.objectives._queue import RingQueue, uneven
 from protoclip_cli.objectives._student_teacher import StudentTeacher, StudentTeacherSpec
 
 
@@ -89,6 +90,10 @@ class SeedSpec(StudentTeacherSpec):
     """Temperature of the student's similarities."""
     teacher_temperature: float = Field(1e-4, gt=0)
     """Temperature of the teacher's. Small: the target is the own pair alone."""
+
+    def clashes_with_batch(self, rows: int) -> Iterator[str]:
+        """Batches fill the queue evenly."""
+        return uneven(self.queue, rows)
 
     def build(self, widths: Widths, model_scale: Tensor | None) -> Seed:  # noqa: ARG002
         """Make the objective."""

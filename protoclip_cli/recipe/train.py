@@ -200,6 +200,7 @@ class TrainRecipe(Spec):
             for head in sorted(needs.heads - heads.keys()):
                 yield f"objectives.{name} reads the head '{head}', which model.heads does not have"
             yield from (f"objectives.{name} {clash}" for clash in spec.clashes(self.objectives))
+            yield from (f"objectives.{name}: {clash}" for clash in spec.clashes_with_batch(self.batch.size))
             if needs.teacher or "teacher" in needs.clustered:
                 reads_teacher = True
                 if self.teacher is None:

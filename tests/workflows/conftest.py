@@ -45,7 +45,7 @@ RECIPE = {
     "episodes": {"count": 3},
     "objectives": {
         "clip": {"kind": "info_nce"},
-        "seed": {"kind": "seed", "queue": 20, "first_episode": 1, "weight": 0.5},
+        "seed": {"kind": "seed", "queue": 24, "first_episode": 1, "weight": 0.5},
         "image_from_text": {
             **{"kind": "prototype_contrast", "student": "image", "source": "text", "weight": 0.3},
             **{"first_episode": 1, "last_episode": 1, "target_temperature": 0.1},

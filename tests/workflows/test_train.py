@@ -216,7 +216,7 @@ def test_an_objective_joins_and_a_tower_stops(whole):
     assert [row["lr"] > 0 for row in metrics] == [True] * 10 + [False] * 5
     queues = [load_file(whole / f"checkpoints/step_{step}/objectives.safetensors") for step in (5, 10)]
     assert queues[0]["seed.queue.position"] == 0
-    assert queues[1]["seed.queue.position"] == 5 * 12 % 20
+    assert queues[1]["seed.queue.position"] == 5 * 12 % 24
 
 
 def test_layers_learn_at_their_share_of_the_rate(whole):

@@ -77,6 +77,14 @@ def test_a_missing_key_is_said_to_be_missing(load):
         ("objectives.s={kind: seed, teacher: bank}", "objectives.s reads a teacher"),
         ("batch.accumulate=3", "batch.size 32 is no multiple of batch.accumulate 3"),
         ("batch.size=0", "batch.size"),
+        (
+            "objectives.s={kind: seed, queue: 100}",
+            "queue 100 is no multiple of a batch of 32; take 96 or 128",
+        ),
+        (
+            "objectives.s={kind: compress, queue: 8}",
+            "objectives.s: queue 8 is no multiple of",
+        ),
         ("episodes.rows=some", "episodes.rows"),
         ("name=''", "name"),
         ('name="a\\nb"', "one printable line"),
@@ -172,7 +180,7 @@ def test_a_resolved_recipe_reads_back_as_the_same_object(load, tmp_path):
     recipe = load(
         SMALL,
         "name='tea[glove]_stu[RN50] é 🐕: #x'",
-        "objectives.s={kind: seed, first_episode: 1, queue: 8}",
+        "objectives.s={kind: seed, first_episode: 1, queue: 64}",
         "evaluate.tasks={zero_shot: {benchmarks: [digits]}, mine: {kind: retrieval, every: 2}}",
         "validation.pairs={kind: glyphs, split: held_out, faces: [DejaVuSerif]}",
         "model.heads.proto={hidden: 8}",
