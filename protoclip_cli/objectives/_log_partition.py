@@ -16,26 +16,31 @@ class _LogPartition(Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, rows: Tensor, columns: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
-        logits = (rows @ columns.T).mul_(scale)
-        highest, nearest = logits.max(dim=-1)
-        weights = logits.sub_(highest[:, None]).exp_()
+    def forward(
+        ctx: Any, rows: Tensor, columns: Tensor, scale: Tensor, named: Tensor | None
+    ) -> tuple[Tensor, Tensor | None]:
+        logits = (scale * rows) @ columns.T
+        highest = logits.amax(dim=-1, keepdim=True)
+        weights = logits.sub_(highest).exp_()
         total = weights.sum(dim=-1)
         mean = (weights @ columns).div_(total[:, None])
         ctx.save_for_backward(rows, scale, mean)
-        ctx.mark_non_differentiable(nearest)
-        return highest + total.log(), nearest
+        # Much cheaper than an argmax over all columns: the nearest have the weight of exp(0).
+        nearest = None if named is None else weights.gather(1, named[:, None])[:, 0] == 1
+        if nearest is not None:
+            ctx.mark_non_differentiable(nearest)
+        return highest[:, 0] + total.log(), nearest
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor, _: Tensor) -> tuple[Tensor, None, Tensor]:
+    def backward(ctx: Any, gradient: Tensor, _: Tensor | None) -> tuple[Tensor, None, Tensor, None]:
         rows, scale, mean = ctx.saved_tensors
         away = mean * gradient[:, None]
-        return scale * away, None, (rows * away).sum()
+        return scale * away, None, (rows * away).sum(), None
 
 
-def log_partition(rows: Tensor, columns: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
-    """`logsumexp(scale * rows @ columns.T)` of each row, and its nearest column.
+def log_partition(rows: Tensor, columns: Tensor, scale: Tensor) -> Tensor:
+    """`logsumexp(scale * rows @ columns.T)` of each row.
 
     Args:
         rows: (b, D).
@@ -43,12 +48,34 @@ def log_partition(rows: Tensor, columns: Tensor, scale: Tensor) -> tuple[Tensor,
         scale: scalar, the inverse temperature.
 
     Returns:
-        (b,) with gradients to rows and scale, and (b,), long.
+        (b,) with gradients to rows and scale.
 
     >>> import torch
-    >>> value, nearest = log_partition(torch.eye(2), torch.eye(2).flip(0), torch.tensor(0.0))
-    >>> value.exp().round(decimals=3).tolist(), nearest.tolist()
-    ([2.0, 2.0], [0, 0])
+    >>> log_partition(torch.eye(2), torch.ones(4, 2), torch.tensor(0.0)).exp().round(decimals=3).tolist()
+    [4.0, 4.0]
     """
-    value, nearest = _LogPartition.apply(rows, columns.detach(), scale)
+    value: Tensor = _LogPartition.apply(rows, columns.detach(), scale, None)[0]
+    return value
+
+
+def partition_and_nearest(
+    rows: Tensor, columns: Tensor, scale: Tensor, named: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The same, and whether the named column of each row is the nearest: no other is nearer.
+
+    Args:
+        rows: (b, D).
+        columns: (Q, D), constants.
+        scale: scalar, the inverse temperature.
+        named: (b,), long, a column for each row.
+
+    Returns:
+        (b,) as `log_partition`, and (b,), bool.
+
+    >>> import torch
+    >>> named = torch.tensor([0, 0])
+    >>> partition_and_nearest(torch.eye(2), torch.eye(2), torch.tensor(5.0), named)[1].tolist()
+    [True, False]
+    """
+    value, nearest = _LogPartition.apply(rows, columns.detach(), scale, named)
     return value, nearest

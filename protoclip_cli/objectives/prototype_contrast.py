@@ -18,7 +18,7 @@ from protoclip_cli.core.needs import Needs
 from protoclip_cli.core.types import Modality, Outcome, Prototypes, StepInputs
 from protoclip_cli.core.widths import Widths
 from protoclip_cli.objectives._learned_scale import keep_in_bounds
-from protoclip_cli.objectives._log_partition import log_partition
+from protoclip_cli.objectives._log_partition import partition_and_nearest
 from protoclip_cli.objectives.base import Objective, ObjectiveSpec, projected
 
 _BLOCK = 2**24
@@ -69,12 +69,12 @@ def prototype_contrast(
     >>> round(loss.item(), 3), accuracy.item()
     (0.0, 1.0)
     """
-    kept = labels >= 0
+    kept, named = labels >= 0, labels.clamp(min=0)
     weight = kept.to(student.dtype) / kept.sum()
-    aim = (prototypes if aims is None else aims)[labels.clamp(min=0)]
-    partition, nearest = log_partition(student, prototypes, scale)
+    aim = (prototypes if aims is None else aims)[named]
+    partition, nearest = partition_and_nearest(student, prototypes, scale, named)
     loss = weight @ (partition - scale * (student * aim).sum(dim=-1))
-    return loss, (nearest == labels).to(loss.dtype).mean()
+    return loss, (nearest & kept).to(loss.dtype).mean()
 
 
 class PrototypeContrast(Objective):
