@@ -33,7 +33,7 @@ RECIPE = {
     "episodes": {"count": 3},
     "objectives": {
         "clip": {"kind": "info_nce"},
-        "seed": {"kind": "seed", "queue": 100, "first_episode": 1, "weight": 0.5},
+        "seed": {"kind": "seed", "queue": 108, "first_episode": 1, "weight": 0.5},
         "image_from_text": {**PROTOTYPES, "student": "image", "source": "text", "target_temperature": 0.1},
         "text_from_teacher": {**PROTOTYPES, "student": "text", "source": "teacher"},
     },

@@ -21,8 +21,7 @@ OBJECTIVES = {
     "sim": {"kind": "sim_reg", "teacher": "bank", "head": "wide"},
     "mse": {"kind": "mse", "teacher": "bank", "head": "wide", "weight": 0.1},
     "rkd": {"kind": "rkd", "teacher": "bank"},
-    # 12 rows a step: the ring wraps in the middle of a batch.
-    "compress": {"kind": "compress", "teacher": "bank", "queue": 20, "queues": 2},
+    "compress": {"kind": "compress", "teacher": "bank", "queue": 24, "queues": 2},
     "between": {"kind": "prototype_relations", "first_episode": 1},
 }
 
@@ -91,7 +90,8 @@ def test_classes_that_are_not_there_are_a_mistake_of_the_recipe(write, parts, ca
 
 @pytest.mark.parametrize("kind", ["seed", "compress", "sim_reg", "mse"])
 def test_a_bank_of_another_width_is_refused_with_the_head_to_add(write, parts, call, kind):
-    only = {"objectives": {"it": {"kind": kind, "teacher": "bank"}}, "prototypes": None}
+    queue = {"queue": 24} if kind in {"seed", "compress"} else {}
+    only = {"objectives": {"it": {"kind": kind, "teacher": "bank"} | queue}, "prototypes": None}
     done = call("train", write(parts | only))
     said = " ".join(done.stderr.split())
     assert done.exit_code == 3, said
