@@ -6,9 +6,10 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from protoclip_cli.compute.main_process import on_main
 from protoclip_cli.compute.processes import world
@@ -16,7 +17,7 @@ from protoclip_cli.core.errors import UsageError
 from protoclip_cli.recipe.load import difference, load_recipe, save_recipe
 from protoclip_cli.recipe.train import TrainRecipe
 from protoclip_cli.store.checkpoints import Checkpoint, last_good
-from protoclip_cli.store.files import read_json, write_json, write_text
+from protoclip_cli.store.files import digest_file, read_json, write_json, write_text
 from protoclip_cli.store.run import RunFolder
 
 _PACKAGES = ("protoclip", "torch", "torchvision", "open_clip_torch", "accelerate", "numpy", "pillow")
@@ -81,15 +82,30 @@ def _where(folder: RunFolder) -> str:
     return f"{status.get('state', 'unknown')}, step {status.get('step', 0)} of {status.get('steps', '?')}"
 
 
-def check_pairs(folder: RunFolder, fingerprint: str, note: Callable[[str], None]) -> None:
-    """Tell when a run goes on with other pairs than it began with."""
+def data_of(recipe: TrainRecipe, pairs: str) -> dict[str, Any]:
+    """What a run learns from, by content, for `run.json`.
+
+    Args:
+        recipe: the recipe.
+        pairs: the fingerprint of its pairs.
+    """
+    files = [path for policy in recipe.views.text_policies for path in policy.files()]
+    return {"pairs": pairs, "view_files": {str(path): digest_file(path) for path in files}}
+
+
+def check_data(folder: RunFolder, data: Mapping[str, Any], note: Callable[[str], None]) -> None:
+    """Tell when a run goes on with other pairs, or other files of its views, than it began with."""
     path = folder.path / "run.json"
-    known = read_json(path).get("pairs") if path.is_file() else None
-    if known not in {None, fingerprint}:
+    known = read_json(path) if path.is_file() else {}
+    if known.get("pairs") not in {None, data["pairs"]}:
         note("the pairs have changed since this run began; it goes on with the new ones")
+    before = known.get("view_files", {})
+    for file, digest in data["view_files"].items():
+        if before.get(file) not in {None, digest}:
+            note(f"{file} has changed since this run began; it goes on with the new one")
 
 
-def write_origin(folder: RunFolder, argv: Sequence[str], fingerprint: str, device: str) -> None:
+def write_origin(folder: RunFolder, argv: Sequence[str], data: Mapping[str, Any], device: str) -> None:
     """Write `run.json`: what this run came from."""
     write_json(
         folder.path / "run.json",
@@ -100,7 +116,7 @@ def write_origin(folder: RunFolder, argv: Sequence[str], fingerprint: str, devic
             "device": device,
             "processes": world(),
             "git": _git("rev-parse", "HEAD"),
-            "pairs": fingerprint,
+            **data,
         },
     )
 

@@ -50,8 +50,9 @@ from protoclip_cli.workflows.guides import build_followers, build_frozen
 from protoclip_cli.workflows.rank_log import RankLog
 from protoclip_cli.workflows.run_start import (
     begin,
-    check_pairs,
+    check_data,
     command_line,
+    data_of,
     snapshot_code,
     write_origin,
 )
@@ -142,9 +143,10 @@ def _train(
     saver = Saver(folder.checkpoints, recipe.checkpoints, plan.episodes, plan.steps_per_episode, frozen_hash)
     progress = Progress() if checkpoint is None else saver.restore(checkpoint, learner, stepper)
     if is_main():
-        check_pairs(folder, source.fingerprint, reporter.warn)
+        data = data_of(recipe, source.fingerprint)
+        check_data(folder, data, reporter.warn)
         folder.cut_back(progress.step, evaluated=progress.phase != "evaluate")
-        write_origin(folder, argv, source.fingerprint, str(accelerator.device))
+        write_origin(folder, argv, data, str(accelerator.device))
         if recipe.snapshot_code:
             snapshot_code(folder)
     wait_for_all()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,6 +61,10 @@ class TextViewSpec(Spec, ABC):
     """How a recipe writes a text view."""
 
     kind: str
+
+    def files(self) -> tuple[Path, ...]:
+        """Files it reads besides the captions."""
+        return ()
 
     @abstractmethod
     def build(self) -> TextView:

@@ -60,6 +60,10 @@ class ClipRocketStrongSpec(ClipRocketTextSpec):
             raise ValueError("thesaurus is given, and neither synonym nor insertion has a weight")
         return self
 
+    def files(self) -> tuple[Path, ...]:
+        """The synonyms."""
+        return () if self.thesaurus is None else (self.thesaurus,)
+
     @property
     def weights(self) -> dict[str, float]:
         """Of the operations that can be drawn."""
