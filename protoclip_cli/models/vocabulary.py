@@ -3,7 +3,8 @@
 A small data set uses a few thousand of CLIP's 49,408 tokens, yet gradients and optimiser would run over the
 whole table in every step. `UsedVocabulary` trains the rows in use and keeps the rest as they started. It
 saves and loads as the full table, so a checkpoint is that of the ordinary model. A decoder that says next
-tokens (CoCa) then chooses among those in use.
+tokens (CoCa) then chooses among those in use. It never learns to leave out the others, which stay as they
+started: whoever lets it write later must leave them out.
 """
 
 from __future__ import annotations
@@ -96,12 +97,13 @@ def keep_used_vocabulary(module: nn.Module, used: Tensor) -> bool:
         module: searched for an `nn.Embedding` named `token_embedding`, and for a `text_decoder`.
         used: (U,), the different tokens in use.
     """
+    found = (c for c in module.modules() if isinstance(getattr(c, "token_embedding", None), nn.Embedding))
+    tower: Any = next(found, None)
+    if tower is None:
+        return False
     for child in list(module.modules()):
         if isinstance(decoder := getattr(child, "text_decoder", None), nn.Module):
             _choose_among(decoder, used)
-    for child in module.modules():
-        table = getattr(child, "token_embedding", None)
-        if isinstance(table, nn.Embedding):
-            child.token_embedding = UsedVocabulary(table, used).train(table.training)
-            return True
-    return False
+    table = tower.token_embedding
+    tower.token_embedding = UsedVocabulary(table, used).train(table.training)
+    return True

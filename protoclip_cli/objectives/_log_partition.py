@@ -25,8 +25,12 @@ class _LogPartition(Function):
         total = weights.sum(dim=-1)
         mean = (weights @ columns).div_(total[:, None])
         ctx.save_for_backward(rows, scale, mean)
-        # Much cheaper than an argmax over all columns: the nearest have the weight of exp(0).
-        nearest = None if named is None else weights.gather(1, named[:, None])[:, 0] == 1
+        # Much cheaper than an argmax over all columns: the nearest have the weight of exp(0). Where all have
+        # it nothing is near: a collapse is no success.
+        nearest = None
+        if named is not None:
+            collapsed = (total == len(columns)) & (len(columns) > 1)
+            nearest = (weights.gather(1, named[:, None])[:, 0] == 1) & ~collapsed
         if nearest is not None:
             ctx.mark_non_differentiable(nearest)
         return highest[:, 0] + total.log(), nearest
@@ -61,7 +65,7 @@ def log_partition(rows: Tensor, columns: Tensor, scale: Tensor) -> Tensor:
 def partition_and_nearest(
     rows: Tensor, columns: Tensor, scale: Tensor, named: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """The same, and whether the named column of each row is the nearest: no other is nearer.
+    """The same, and whether the named column of each row is the nearest: none is nearer, and not all alike.
 
     Args:
         rows: (b, D).

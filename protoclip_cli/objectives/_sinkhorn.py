@@ -46,9 +46,11 @@ def sinkhorn(
 
 
 def _by_factors(kernel: Tensor, iterations: int) -> Tensor:
-    """Normalise (B, K) positive numbers through one factor for each row and each column."""
-    of_row = kernel.new_ones(len(kernel))
+    """Normalise (B, K) positive numbers, in place, through one factor for each row and each column."""
+    rows, columns = kernel.shape
+    of_row = kernel.new_ones(rows)
     for _ in range(iterations):
-        of_column = (of_row @ kernel).reciprocal_()
+        # Without B / K, which the rows take away again, factors would grow or shrink by it in each round.
+        of_column = (of_row @ kernel).reciprocal_().mul_(rows / columns)
         of_row = (kernel @ of_column).reciprocal_()
     return kernel.mul_(of_column).mul_(of_row[:, None])

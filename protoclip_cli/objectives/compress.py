@@ -48,7 +48,7 @@ def compress_loss(
     aim = weights @ student_queue / total
     certain = aim if student_queue is teacher_queue else weights @ teacher_queue / total
     entropy = (highest + total.log())[:, 0] - (teacher * certain).sum(dim=-1) / temperature
-    partition = log_partition(student, student_queue, student.new_tensor(1 / temperature))
+    partition = log_partition(student, student_queue, student.new_full((), 1 / temperature))
     drawn = (student * aim).sum(dim=-1) / temperature
     return (partition - drawn - entropy).mean()
 

@@ -29,7 +29,7 @@ def info_nce(
 ) -> tuple[Tensor, Tensor]:
     """Cross entropy of finding each row's partner among all rows, averaged over both directions.
 
-    Only the logits of the own rows are computed: (b, B) twice, never (B, B).
+    Only the logits of the own rows are computed, (b, B) twice; where they are all, one (B, B) serves both.
 
     Args:
         image: (B, D), unit length.

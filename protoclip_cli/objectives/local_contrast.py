@@ -107,6 +107,8 @@ class LocalContrastSpec(LearnedScaleSpec, AugmentedSpec):
     """Temperature of the clean views at the start. Empty: a pretrained model's own, else 0.07."""
     augmented_temperature: float | None = Field(0.1, gt=0, le=1)
     """Temperature of the augmented views at the start. Null: the clean views' own, also while it learns."""
+    min_temperature: float = Field(0.01, gt=0, le=1)
+    """The learned temperatures stay at or above this."""
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     """Share of the target that goes to all columns alike, for the augmented views only."""
     reduction: Literal["avg", "sum"] = "avg"

@@ -67,7 +67,7 @@ class ProtoCPC(SharedPrototypes):
 
     @torch.no_grad()
     def after_step(self, inputs: StepInputs) -> None:
-        """Move the prior to what the teacher took in this step."""
+        """Move the prior to what the teacher took in this step, of the prototypes as they were before it."""
         taken = inputs.kept.get(self)
         if taken is None:  # of inputs that were not scored before
             _, taken = self._assignment(self.teacher_rows(inputs), self.prototypes(), inputs.own)

@@ -50,7 +50,7 @@ def seed_loss(
     # A row is drawn to the mean of the queue by its target, so the student's side needs no (b, Q) target.
     aim, own_share = target @ queue / total, (own / total)[:, 0]
 
-    partition = log_partition(student, queue, student.new_tensor(1 / student_temperature))
+    partition = log_partition(student, queue, student.new_full((), 1 / student_temperature))
     with_own = (student * teacher).sum(dim=-1) / student_temperature
     drawn = own_share * with_own + (student * aim).sum(dim=-1) / student_temperature
     return (torch.logaddexp(partition, with_own) - drawn).mean()

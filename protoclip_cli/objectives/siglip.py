@@ -61,10 +61,11 @@ def _of_rows(
     image: Tensor, partner: Tensor, text: Tensor, scale: Tensor, bias: Tensor
 ) -> tuple[Tensor, Tensor]:
     """The sum of the losses of some images, and how many rank their text first."""
-    negated = torch.addmm(-bias, scale * image, text.T, alpha=-1)
+    negated = torch.addmm(-bias.to(image.dtype), scale * image, text.T, alpha=-1)
     # All pairs as strangers; of a pair that belongs together, softplus(-x) = softplus(x) - x.
-    matched = scale * (image * text[partner]).sum() + bias * len(image)
-    loss = -F.logsigmoid(negated).sum() - matched
+    # Both from one matrix: in TF32 they would not cancel otherwise.
+    matched = -negated.gather(1, partner[:, None])
+    loss = -F.logsigmoid(negated).sum() - matched.sum()
     return loss, (negated.detach().argmin(dim=-1) == partner).sum().to(loss.dtype)
 
 

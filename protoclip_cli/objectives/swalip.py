@@ -77,8 +77,10 @@ def _assignments(
 ) -> tuple[Tensor, Tensor]:
     """(b, B) twice: of the own images to all texts, and of the own texts to all images."""
     scores = image @ text.T
-    both = (sinkhorn(rows, iterations, epsilon, bound=1.0)[own] for rows in (scores, scores.T))
-    return next(both), next(both)
+    both = (sinkhorn(rows, iterations, epsilon, bound=1.0) for rows in (scores, scores.T))
+    # A copy of the own rows, where they are not all: a view would keep the whole matrix.
+    by_image, by_text = (whole if len(whole[own]) == len(whole) else whole[own].clone() for whole in both)
+    return by_image, by_text
 
 
 class SwALIP(Objective):

@@ -90,7 +90,7 @@ def data_of(recipe: TrainRecipe, pairs: str) -> dict[str, Any]:
         pairs: the fingerprint of its pairs.
     """
     files = [path for policy in recipe.views.text_policies for path in policy.files()]
-    return {"pairs": pairs, "view_files": {str(path): digest_file(path) for path in files}}
+    return {"pairs": pairs, "view_files": {str(path): digest_file(path.expanduser()) for path in files}}
 
 
 def check_data(folder: RunFolder, data: Mapping[str, Any], note: Callable[[str], None]) -> None:

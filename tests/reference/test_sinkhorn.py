@@ -44,3 +44,10 @@ def test_rows_that_are_as_far_as_can_be_from_a_column_still_sum_to_one():
     scores[:, 0] = 1
     assignment = sinkhorn(scores, epsilon=2 / 60, bound=1.0)
     torch.testing.assert_close(assignment.sum(dim=1), torch.ones(64))
+
+
+@pytest.mark.parametrize("shape", [(8, 3000), (300, 5)])
+def test_many_rounds_stay_finite(shape):
+    scores = torch.rand(shape, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    expected = sinkhorn(scores.double(), iterations=60).float()
+    torch.testing.assert_close(sinkhorn(scores, iterations=60, bound=1.0), expected, atol=1e-5, rtol=1e-3)

@@ -54,9 +54,12 @@ def test_stopped_and_resumed_it_is_the_same_run(recipe, views, words, heard, sig
     assert not [warning for warning in said.warnings if "changed texts" in warning]
 
 
-def test_a_run_that_goes_on_with_other_synonyms_says_so(recipe, views, words, heard, signal_after, tmp_path):
+def test_a_run_that_goes_on_with_other_synonyms_says_so(
+    recipe, views, words, heard, signal_after, tmp_path, monkeypatch
+):
     views(1, 2)
-    text = f"views.augmented_text={{kind: clip_rocket_strong, thesaurus: {words}, synonym: 9}}"
+    monkeypatch.setenv("HOME", str(words.parent))
+    text = "views.augmented_text={kind: clip_rocket_strong, thesaurus: ~/words.tsv, synonym: 9}"
     run, unchanged, changed = tmp_path / "run", heard(), heard()
     for step, reporter in ((2, heard()), (4, unchanged)):
         with signal_after(step), pytest.raises(Stopped):
@@ -66,7 +69,7 @@ def test_a_run_that_goes_on_with_other_synonyms_says_so(recipe, views, words, he
         train(recipe(*SHORT, text), run=run, resume=True, reporter=changed)
     assert not [said for said in unchanged.warnings if "has changed" in said]
     (told,) = [said for said in changed.warnings if "has changed" in said]
-    assert told == f"{words} has changed since this run began; it goes on with the new one"
+    assert told == "~/words.tsv has changed since this run began; it goes on with the new one"
 
 
 def test_texts_that_are_cut_are_told_at_the_end_of_an_episode(recipe, views, heard, tmp_path):

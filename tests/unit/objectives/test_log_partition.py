@@ -30,3 +30,11 @@ def test_columns_are_constants_and_large_scales_stay_finite():
     value.sum().backward()
     assert rows.grad.isfinite().all()
     assert columns.grad is None
+
+
+def test_where_all_columns_are_alike_none_is_near():
+    rows, named = torch.randn(4, 3), torch.zeros(4, dtype=torch.long)
+    _, nearest = partition_and_nearest(rows, torch.ones(9, 3), torch.tensor(5.0), named)
+    assert not nearest.any()
+    _, nearest = partition_and_nearest(rows, torch.ones(1, 3), torch.tensor(5.0), named)
+    assert nearest.all()
