@@ -142,6 +142,7 @@ def _train(
     frozen_hash = None if frozen is None else frozen.tensors_hash
     saver = Saver(folder.checkpoints, recipe.checkpoints, plan.episodes, plan.steps_per_episode, frozen_hash)
     progress = Progress() if checkpoint is None else saver.restore(checkpoint, learner, stepper)
+    feed = build_feed(recipe, plan, source, tokens, towers, accelerator.device, reporter)
     if is_main():
         data = data_of(recipe, source.fingerprint)
         check_data(folder, data, reporter.warn)
@@ -154,7 +155,6 @@ def _train(
     bad_images = BadImages(folder, recipe.pairs.max_bad_fraction, accelerator.device)
     bad_images.read, bad_images.bad = progress.images_read, progress.images_bad
     contrastive = tuple(name for name, spec in recipe.objectives.items() if spec.kind == "info_nce")
-    feed = build_feed(recipe, plan, source, tokens, towers, accelerator.device, reporter)
     loop = Loop(
         plan=plan,
         learner=_made_fast(recipe, learner),

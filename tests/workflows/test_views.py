@@ -131,6 +131,14 @@ def test_a_size_that_the_tower_does_not_take(recipe, views, heard, tmp_path):
         assert caught.value.hint == "leave `size` of the view out"
 
 
+@pytest.mark.parametrize("vocabulary", ["used", "full"])
+def test_training_without_its_thesaurus_ends_with_one_line(vocabulary, recipe, views, tmp_path):
+    views(1, 2)
+    text = "views.augmented_text={kind: clip_rocket_strong, thesaurus: none.tsv}"
+    with pytest.raises(DataError, match=r"the thesaurus none\.tsv cannot be read"):
+        train(recipe(*SHORT, text, f"model.vocabulary={vocabulary}"), run=tmp_path / "run")
+
+
 def test_a_thesaurus_that_is_not_there(recipe, views, heard):
     views(1, 2)
     made = recipe(*SHORT, "views.augmented_text={kind: clip_rocket_strong, thesaurus: none.tsv}")
