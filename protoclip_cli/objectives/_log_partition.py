@@ -31,7 +31,6 @@ class _LogPartition(Function):
         if named is not None:
             collapsed = (total == len(columns)) & (len(columns) > 1)
             nearest = (weights.gather(1, named[:, None])[:, 0] == 1) & ~collapsed
-        if nearest is not None:
             ctx.mark_non_differentiable(nearest)
         return highest[:, 0] + total.log(), nearest
 

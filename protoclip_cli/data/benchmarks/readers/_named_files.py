@@ -17,6 +17,9 @@ class NamedFilesSpec(ReaderSpec):
     named: ClassVar[tuple[str, ...]] = ()
     """Fields that hold a name of a file or folder, in the order of `files`."""
 
+    folders: ClassVar[tuple[str, ...]] = ()
+    """Those of them that name a folder."""
+
     @property
     def label(self) -> str:
         """See `ReaderSpec`."""
@@ -24,7 +27,10 @@ class NamedFilesSpec(ReaderSpec):
 
     def missing(self) -> tuple[Path, ...]:
         """See `ReaderSpec`."""
-        return tuple(file for file in self.files() if not file.exists())
+        places = zip(self.named, self.files(), strict=True)
+        return tuple(
+            at for field, at in places if not (at.is_dir() if field in self.folders else at.is_file())
+        )
 
     def files(self) -> list[Path]:
         """Where the named files are, or should be."""

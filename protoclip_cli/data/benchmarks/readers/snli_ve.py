@@ -42,6 +42,7 @@ class SnliVeSpec(NamedFilesSpec):
     """Name of the folder of images."""
 
     named: ClassVar[tuple[str, ...]] = ("train", "validation", "test", "images")
+    folders: ClassVar[tuple[str, ...]] = ("images",)
 
     @property
     def layout(self) -> str:

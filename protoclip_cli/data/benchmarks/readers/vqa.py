@@ -47,6 +47,7 @@ class VqaSpec(NamedFilesSpec):
     """What scores call the questions."""
 
     named: ClassVar[tuple[str, ...]] = ("candidates", "annotations", "images")
+    folders: ClassVar[tuple[str, ...]] = ("images",)
 
     @property
     def layout(self) -> str:
